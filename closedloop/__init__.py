@@ -1,0 +1,1 @@
+"""The science: no window, no socket, no device."""

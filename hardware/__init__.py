@@ -1,0 +1,1 @@
+"""The rig: stage, streams, triggers, and a simulator beside each."""
