@@ -1,0 +1,18 @@
+"""What every test shares: an LSL session of its own, so that no stranger's stream is heard."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from pathlib import Path
+
+# Must stand before the first import of pylsl, in this process and in its children.
+_lsl_config = Path(tempfile.mkdtemp(prefix="closedloop-lsl-")) / "lsl_api.cfg"
+_lsl_config.write_text(
+    "[ports]\nIPv6 = disable\n"
+    f"[lab]\nSessionID = test-{uuid.uuid4().hex[:12]}\n"
+    "[multicast]\nResolveScope = machine\n",
+    encoding="utf-8",
+)
+os.environ["LSLAPICFG"] = str(_lsl_config)
