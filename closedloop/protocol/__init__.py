@@ -1,0 +1,1 @@
+"""The protocol: what a session is to do."""
