@@ -1,0 +1,116 @@
+"""Opening the session's SQLite file, for its one writer and for any number of readers."""
+
+from __future__ import annotations
+
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+from closedloop.errors import DiskError, SessionDamagedError, SessionError, SessionSchemaError
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x434C4F50  # "CLOP": lets a reader tell a session file from any other SQLite file
+FILE_NAME = "session.sqlite"
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """Make a new session file and return its writer.
+
+    Raises:
+        DiskError: the file can't be written.
+    """
+    try:
+        connection = _connect(path)
+        connection.execute("PRAGMA page_size = 8192")
+        _tune(connection)
+        schema = resources.files("closedloop.session").joinpath("schema.sql").read_text(encoding="utf-8")
+        connection.executescript(f"BEGIN; {schema} COMMIT;")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    except sqlite3.Error as error:
+        raise disk_error(path, error) from error
+    return connection
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open an existing session file to go on with it."""
+    connection = _checked(path, read_only=False)
+    _tune(connection)
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a session file to read; never blocks its writer, works while the session runs.
+
+    Raises:
+        SessionError: no such file.
+        SessionSchemaError: not a session file, or of a schema that this version does not know.
+        SessionDamagedError: the file is damaged.
+    """
+    return _checked(path, read_only=True)
+
+
+def disk_error(path: Path, error: sqlite3.Error) -> DiskError:
+    """Put an SQLite error about writing into plain words."""
+    return DiskError(
+        str(path),
+        found=f"the database says: {error}",
+        expected="to be able to write",
+        remedy="Make room on the disk or check its permissions. Everything recorded before stands.",
+    )
+
+
+def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    mode = "ro" if read_only else "rwc"
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5.0
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _tune(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    # FULL: a commit is on the disk when it returns, so that power loss takes no acknowledged trial
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA wal_autocheckpoint = 2000")
+
+
+def _checked(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    if not path.is_file():
+        raise SessionError(
+            str(path),
+            found="no such file",
+            expected=f"a session folder with {FILE_NAME} in it",
+            remedy="Name the folder that `closedloop run` made.",
+        )
+    try:
+        connection = _connect(path, read_only=read_only)
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        raise SessionDamagedError(
+            str(path),
+            found=f"the database says: {error}",
+            expected="a readable session file",
+            remedy="Work on a copy of the whole folder, session.sqlite-wal included.",
+        ) from error
+    if application != APPLICATION_ID or tables == 0:
+        connection.close()
+        raise SessionSchemaError(
+            str(path),
+            found="a database that is no session file",
+            expected="a file that closedloop wrote",
+            remedy="Name the folder that `closedloop run` made.",
+        )
+    if version != SCHEMA_VERSION:
+        connection.close()
+        raise SessionSchemaError(
+            str(path),
+            found=f"session schema {version}",
+            expected=f"schema {SCHEMA_VERSION}",
+            remedy="Use the version of closedloop that wrote it, or a newer one.",
+        )
+    return connection

@@ -1,0 +1,180 @@
+"""Reading a session file: by resume, replay, report, export and anything else, also while it runs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from closedloop.errors import SessionDamagedError
+from closedloop.ports import Float64, Pixels
+from closedloop.session import codec, database
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples of one role, in order. ``times_s`` (n,) corrected, ``values`` (n, channels)."""
+
+    times_s: Float64
+    values: npt.NDArray[Any]
+    segments: npt.NDArray[np.int64]
+
+
+class SessionReader:
+    """A read-only view of one session folder.
+
+    Args:
+        folder: the session folder (or the path of its ``session.sqlite``).
+
+    Raises:
+        SessionError: see :func:`closedloop.session.database.open_reader`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder if folder.name == database.FILE_NAME else folder / database.FILE_NAME
+        self.folder = self.path.parent
+        self._connection = database.open_reader(self.path)
+
+    def __enter__(self) -> SessionReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def meta(self) -> dict[str, str]:
+        """Session id, protocol text, seed, program version and so on."""
+        return {row["key"]: row["value"] for row in self._rows("SELECT key, value FROM meta")}
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a whole table without its blobs.
+
+        Args:
+            name: a table of the schema.
+        """
+        columns = [
+            row["name"]
+            for row in self._rows(f"PRAGMA table_info({_identifier(name)})")
+            if row["type"] != "BLOB"
+        ]
+        rows = self._rows(f"SELECT {', '.join(columns)} FROM {_identifier(name)}")  # noqa: S608 - identifier checked
+        return pd.DataFrame([tuple(row) for row in rows], columns=columns)
+
+    def details(self, table: str, column: str) -> list[dict[str, Any]]:
+        """Return a JSON column of a table, decoded, in the table's order."""
+        sql = f"SELECT {_identifier(column)} AS c FROM {_identifier(table)}"  # noqa: S608 - identifier checked
+        return [json.loads(row["c"]) if row["c"] else {} for row in self._rows(sql)]
+
+    def code(self, image: int) -> npt.NDArray[np.float32] | None:
+        """Return the code of an image (d,), or None for a reference from a file."""
+        row = self._one("SELECT code FROM images WHERE image = ?", image)
+        return None if row["code"] is None else np.frombuffer(row["code"], dtype="<f4").astype(np.float32)
+
+    def codes(self, thread: int, generation: int) -> npt.NDArray[np.float32]:
+        """Return the codes of a generation (n, d), in the order of rows."""
+        rows = self._rows(
+            "SELECT code FROM images WHERE kind = 'evolved' AND thread = ? AND generation = ? ORDER BY row",
+            thread,
+            generation,
+        )
+        return np.stack([np.frombuffer(row["code"], dtype="<f4") for row in rows]).astype(np.float32)
+
+    def pixels(self, image: int) -> Pixels | None:
+        """Return the pixels of an image (h, w, 3), or None if it was never rendered."""
+        row = self._one("SELECT height_px, width_px, pixels FROM images WHERE image = ?", image)
+        if row["pixels"] is None:
+            return None
+        try:
+            raw = zlib.decompress(row["pixels"])
+            return np.frombuffer(raw, dtype=np.uint8).reshape(row["height_px"], row["width_px"], 3)
+        except (zlib.error, ValueError) as error:
+            raise self._damaged(f"image {image}", error) from error
+
+    def flips(self, trial: int, run: int | None = None) -> Float64:
+        """Return the stamps of every flip of a trial (in its last run, if none is named)."""
+        row = self._of_trial("flips", "trials", trial, run)
+        return np.frombuffer(row["flips"] or b"", dtype="<f8").astype(np.float64)
+
+    def rates(self, trial: int, run: int | None = None) -> Float64:
+        """Return the rates (units,) in the response window of a valid trial, spikes/s."""
+        row = self._of_trial("rates", "responses", trial, run)
+        return np.frombuffer(row["rates"], dtype="<f8").astype(np.float64)
+
+    def chunk_arrays(
+        self, role: str, since_s: float = -np.inf, until_s: float = np.inf
+    ) -> Iterator[tuple[sqlite3.Row, Float64, npt.NDArray[Any]]]:
+        """Yield each chunk that touches a span of time: its row, raw stamps, values."""
+        rows = self._rows(
+            "SELECT * FROM chunks WHERE role = ? AND last_s >= ? AND first_s <= ? ORDER BY run, sequence",
+            role,
+            since_s if np.isfinite(since_s) else -1e300,
+            until_s if np.isfinite(until_s) else 1e300,
+        )
+        for row in rows:
+            try:
+                stamps = codec.unpack(row["stamps"], np.float64, (row["samples"],))
+                values = codec.unpack(row["data"], row["dtype"], (row["samples"], row["channels"]))
+            except ValueError as error:
+                raise self._damaged(f"chunk {row['sequence']} of {role}, run {row['run']}", error) from error
+            yield row, stamps, values
+
+    def samples(self, role: str, since_s: float = -np.inf, until_s: float = np.inf) -> Samples:
+        """Return the samples of a role whose chunks touch a span of time."""
+        times: list[Float64] = []
+        values: list[npt.NDArray[Any]] = []
+        segments: list[npt.NDArray[np.int64]] = []
+        for row, stamps, block in self.chunk_arrays(role, since_s, until_s):
+            times.append(stamps + row["correction_s"])
+            values.append(block)
+            segments.append(np.full(len(stamps), row["run"] * 1_000_000 + row["segment"], dtype=np.int64))
+        if not times:
+            return Samples(np.empty(0), np.empty((0, 0)), np.empty(0, dtype=np.int64))
+        return Samples(np.concatenate(times), np.concatenate(values), np.concatenate(segments))
+
+    # --- inside
+
+    def _rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise self._damaged("the file", error) from error
+
+    def _one(self, sql: str, *values: Any) -> sqlite3.Row:
+        rows = self._rows(sql, *values)
+        if not rows:
+            raise KeyError(f"nothing in the session file for {values}")
+        return rows[0]
+
+    def _of_trial(self, column: str, table: str, trial: int, run: int | None) -> sqlite3.Row:
+        where = "trial = ?" if run is None else "trial = ? AND run = ?"
+        values = (trial,) if run is None else (trial, run)
+        sql = f"SELECT {column} FROM {table} WHERE {where} ORDER BY run DESC LIMIT 1"  # noqa: S608 - no outside text in it
+        return self._one(sql, *values)
+
+    def _damaged(self, what: str, error: Exception) -> SessionDamagedError:
+        return SessionDamagedError(
+            f"{self.path}: {what}",
+            found=f"unreadable data ({error})",
+            expected="what was written",
+            remedy="Work on a copy of the whole folder, session.sqlite-wal included.",
+        )
+
+
+def _identifier(name: str) -> str:
+    if not name.isidentifier():
+        raise ValueError(f"{name!r} is no name of a table or column")
+    return name
