@@ -1,0 +1,1 @@
+"""The closed loop: breed, render, show, hear, judge, score, and again."""
