@@ -11,6 +11,7 @@ from closedloop.optimizers.registry import (
     OptimizerParameters,
     make_optimizer,
     optimizer_class,
+    optimizer_parameters,
     restore_optimizer,
 )
 from closedloop.optimizers.stepwise import PopulationParameters, StepwiseOptimizer
@@ -29,6 +30,7 @@ __all__ = [
     "StepwiseOptimizer",
     "make_optimizer",
     "optimizer_class",
+    "optimizer_parameters",
     "parent_odds",
     "restore_optimizer",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from numpy.typing import ArrayLike
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from closedloop.errors import CodeError, ProtocolError
 from closedloop.optimizers.genetic import GeneticAlgorithm
@@ -46,6 +47,30 @@ def optimizer_class(name: str) -> type[AnyOptimizer]:
             remedy="Correct the name.",
         )
     return OPTIMIZERS[name]
+
+
+def optimizer_parameters(
+    name: str, preset: str | None = None, values: Mapping[str, Any] | None = None
+) -> PopulationParameters:
+    """Return the checked parameters of the optimizer ``name``: a preset's, overridden by ``values``.
+
+    Raises:
+        ProtocolError: there is no such optimizer or preset, or a value is unknown or out of range.
+    """
+    given = dict(values or {})
+    if preset is not None:
+        given["preset"] = preset
+    try:
+        return optimizer_class(name).parameters_type.model_validate({**given, "name": name})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "parameters"
+        raise ProtocolError(
+            f"optimizer {name}, {key}",
+            found=repr(first["input"]) if first["loc"] else repr(given),
+            expected=first["msg"],
+            remedy="Known are " + ", ".join(optimizer_class(name).parameters_type.model_fields) + ".",
+        ) from error
 
 
 def make_optimizer(

@@ -17,6 +17,7 @@ from closedloop.optimizers import (
     OptimizerParameters,
     Origin,
     make_optimizer,
+    optimizer_parameters,
     restore_optimizer,
 )
 
@@ -293,3 +294,26 @@ def test_an_unknown_name_is_told_the_choices():
         make_optimizer(
             type(make("random").parameters).model_construct(name="cma", population=4), code_size=1, seed=0
         )
+
+
+def test_parameters_from_a_protocol_section():
+    chosen = optimizer_parameters("genetic", "in-vivo", {"population": 30})
+    assert (chosen.name, chosen.population, chosen.n_conserve) == ("genetic", 30, 10)
+    assert optimizer_parameters("random", None, {"population": 5}).population == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("genetics", None, {}), "genetics"),
+        (("genetic", "in-vitro", {}), "genetic, preset"),
+        (("genetic", None, {"mutation_rate": 2}), "genetic, mutation_rate"),
+        (("genetic", None, {"mutations": 2}), "genetic, mutations"),
+        (("genetic", "in-vivo", {"population": 5}), "n_conserve is 10 and the population 5"),
+        (("random", "xdream", {}), "random, preset"),
+    ],
+)
+def test_wrong_parameters_of_a_protocol_section_are_named(arguments, words):
+    with pytest.raises(ProtocolError) as caught:
+        optimizer_parameters(*arguments)
+    assert words in str(caught.value)
