@@ -114,17 +114,29 @@ class SessionReader:
         row = self._of_trial("rates", "responses", trial, run)
         return np.frombuffer(row["rates"], dtype="<f8").astype(np.float64)
 
+    def baseline(self, trial: int, run: int | None = None) -> Float64 | None:
+        """Return the rates (units,) in the baseline window of a valid trial, spikes/s; None if not measured."""
+        row = self._of_trial("baseline", "responses", trial, run)
+        if row["baseline"] is None:
+            return None
+        return np.frombuffer(row["baseline"], dtype="<f8").astype(np.float64)
+
     def chunk_arrays(
         self, role: str, since_s: float = -np.inf, until_s: float = np.inf
     ) -> Iterator[tuple[sqlite3.Row, Float64, npt.NDArray[Any]]]:
-        """Yield each chunk that touches a span of time: its row, raw stamps, values."""
-        rows = self._rows(
-            "SELECT * FROM chunks WHERE role = ? AND last_s >= ? AND first_s <= ? ORDER BY run, sequence",
+        """Yield each chunk that touches a span of time: its row, raw stamps, values.
+
+        One chunk is in memory at a time: a session's samples may be many times larger than that.
+        """
+        keys = self._rows(
+            "SELECT rowid AS at FROM chunks WHERE role = ? AND last_s >= ? AND first_s <= ?"
+            " ORDER BY run, sequence",
             role,
             since_s if np.isfinite(since_s) else -1e300,
             until_s if np.isfinite(until_s) else 1e300,
         )
-        for row in rows:
+        for key in keys:
+            row = self._one("SELECT * FROM chunks WHERE rowid = ?", key["at"])
             try:
                 stamps = codec.unpack(row["stamps"], np.float64, (row["samples"],))
                 values = codec.unpack(row["data"], row["dtype"], (row["samples"], row["channels"]))
