@@ -1,0 +1,33 @@
+# `make demo` and `make test` are all that a fresh machine needs; both set everything up first.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint format clean
+
+help: ## Say what there is to type
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 ## \2/p' Makefile | column -t -s '#' 2>/dev/null \
+		|| sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 -- \2/p' Makefile
+
+setup: ## Create .venv, install, fetch the model files, find or install system libraries
+	@sh scripts/with_python.sh scripts/setup
+
+demo: setup ## Set up, then run a whole session on a simulated rig
+	@.venv/bin/closedloop demo
+
+test: setup ## Set up, then run every test
+	@.venv/bin/python -m pytest -q --durations=15
+
+bench: setup ## Set up, then list the benchmarks and how to run them
+	@ls benchmarks/*.py | sed 's|^|  .venv/bin/python |'
+
+lint: setup ## Check style, types and layers
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: setup ## Put the code into its form, and mend what can be mended
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+clean: ## Remove the environment and the caches; sessions and model files stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

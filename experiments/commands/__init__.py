@@ -1,0 +1,1 @@
+"""The commands of ``closedloop``, a module for each group; heavy imports wait until a command runs."""

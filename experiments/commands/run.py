@@ -1,0 +1,79 @@
+"""``closedloop run`` and ``closedloop demo``: whole sessions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.console import out
+
+Protocol = Annotated[Path, typer.Argument(help="Protocol file (YAML).", metavar="PROTOCOL")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Make the session folder in here, instead of the protocol's output.folder."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change one value of the protocol for this run; may be given several times. "
+        "Keys are joined by dots, places in a list are numbers: threads.0.size_deg=2.",
+    ),
+]
+
+
+def run(
+    protocol: Protocol,
+    out_folder: Out = None,
+    overrides: Set = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Check the protocol and say what would be done; open nothing."),
+    ] = False,
+) -> None:
+    """Run the session that a protocol describes.
+
+    While it runs, these keys are heard in the terminal and in the stimulus window: p pauses and resumes,
+    e ends after this generation, a (twice) aborts, n writes a note. Ctrl-C ends the session cleanly too.
+
+    Examples:
+    ```
+    closedloop run protocols/demo.yaml
+    closedloop run rig.yaml --out /data/monkey --set seed=7 --set limits.generations=20
+    closedloop run rig.yaml --dry-run
+    ```
+    """
+    from experiments import evolution
+
+    if dry_run:
+        evolution.dry_run(protocol, overrides or [])
+        return
+    folder = evolution.run_evolution(protocol, out=out_folder, overrides=overrides or [])
+    out.print(f"session: {folder}", highlight=False, soft_wrap=True)
+
+
+def demo(out_folder: Out = None, overrides: Set = None) -> None:
+    """Run a whole session on a simulated rig: no hardware, no screen needed.
+
+    Without a screen it brings up a virtual display. A simulated subject looks at the window and sends its
+    spikes over LSL, as a recording system would. A few minutes; the session folder holds report.html.
+
+    Examples:
+    ```
+    closedloop demo
+    closedloop demo --set seed=3 --out /tmp/sessions
+    ```
+    """
+    from experiments.demo import run_demo
+
+    folder = run_demo(out=out_folder, overrides=overrides or [])
+    out.print(f"session: {folder}", highlight=False, soft_wrap=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(run)
+    app.command()(demo)

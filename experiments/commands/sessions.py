@@ -1,0 +1,75 @@
+"""``closedloop report`` and ``closedloop export``: what is made from a recorded session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from closedloop.errors import SessionError
+from experiments.console import out
+
+SESSION_FILE = "session.sqlite"
+
+Session = Annotated[
+    Path, typer.Argument(help="Session folder, or the session.sqlite in it.", metavar="SESSION")
+]
+
+
+def report(session: Session) -> None:
+    """Write report.html of a session anew, from its session file and nothing else.
+
+    Example:
+    ```
+    closedloop report sessions/demo_evolution_20261121-1000
+    ```
+    """
+    folder = session_folder(session)
+    from closedloop.report import write_report
+
+    out.print(f"report: {write_report(folder)}", highlight=False, soft_wrap=True)
+
+
+def export(
+    session: Session,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Write into this folder instead of the session's own.")
+    ] = None,
+) -> None:
+    """Write a session's tables, events and images anew: `events.tsv`, `tables/`, `images/`.
+
+    Example:
+    ```
+    closedloop export sessions/demo_evolution_20261121-1000 --to /data/for-analysis
+    ```
+    """
+    folder = session_folder(session)
+    from closedloop.exports import export_session
+
+    for file in export_session(folder, to):
+        out.print(str(file), highlight=False, soft_wrap=True)
+
+
+def session_folder(path: Path) -> Path:
+    """Return the session folder that a person means by its path or by its session file's.
+
+    Raises:
+        SessionError: there is no session.
+    """
+    folder = path.parent if path.name == SESSION_FILE else path
+    if not (folder / SESSION_FILE).is_file():
+        found = f"no {SESSION_FILE} in it" if folder.is_dir() else "no such folder"
+        raise SessionError(
+            str(path),
+            found=found,
+            expected=f"a session folder with its {SESSION_FILE}",
+            remedy="Give the folder that `closedloop run` named at its end.",
+        )
+    return folder
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(report)
+    app.command()(export)
