@@ -31,7 +31,9 @@ class RecentSamples:
         while len(self._chunks) > 1 and float(self._chunks[1].times_s[-1]) < before_s:
             self._chunks.popleft()
 
-    def between(self, start_s: float, end_s: float) -> tuple[Float64, npt.NDArray[Any], npt.NDArray[np.int64]]:
+    def between(
+        self, start_s: float, end_s: float
+    ) -> tuple[Float64, npt.NDArray[Any], npt.NDArray[np.int64]]:
         """Return stamps, values and segments of all chunks that a span needs, and a neighbour on each side."""
         chunks = list(self._chunks)
         first = next((i for i, c in enumerate(chunks) if float(c.times_s[-1]) >= start_s), len(chunks))

@@ -1,0 +1,52 @@
+"""From the protocol's response section and the stream that was found to the rule of a response."""
+
+from __future__ import annotations
+
+from closedloop.errors import StreamMismatchError
+from closedloop.ports import StreamInfo
+from closedloop.protocol.models import Response, Units, WindowMs
+from closedloop.scoring import Kind, ResponseRule, Window
+
+
+def rule_of(spec: Response, units: Units, stream: StreamInfo) -> ResponseRule:
+    """Return how the responses of a thread are measured.
+
+    Args:
+        spec: the protocol's response section.
+        units: the thread's units.
+        stream: the response stream as it presents itself.
+
+    Raises:
+        StreamMismatchError: a unit that counts is not in the stream.
+    """
+    kind = Kind(spec.kind)
+    unit_count = _unit_count(spec, units, stream, kind)
+    if max(units.units) >= unit_count:
+        raise StreamMismatchError(
+            f"threads, units {list(units.units)}",
+            found=f"unit {max(units.units)}, in a stream of {unit_count} units ({stream.name})",
+            expected=f"units from 0 to {unit_count - 1}",
+            remedy="Correct the thread's units, or select another stream.",
+        )
+    baseline = None if spec.baseline is None or kind is Kind.TRIALS else _window(spec.baseline)
+    return ResponseRule(
+        kind=kind,
+        window=_window(spec.window),
+        unit_count=unit_count,
+        units=units.units,
+        baseline=baseline,
+        bin_s=1 / stream.nominal_hz if kind.binned else None,
+        max_silence_s=spec.liveness.max_silence_ms / 1000 if kind is Kind.SPIKES else None,
+        max_rate_hz=spec.artefact.max_rate_hz,
+    )
+
+
+def _unit_count(spec: Response, units: Units, stream: StreamInfo, kind: Kind) -> int:
+    if kind is Kind.SPIKES:
+        # a stream of spikes does not say how many units it has; without the protocol's word, as many as count
+        return spec.unit_count or max(units.units) + 1
+    return stream.channels - 1 if kind is Kind.TRIALS else stream.channels
+
+
+def _window(spec: WindowMs) -> Window:
+    return Window(spec.start_ms / 1000, spec.end_ms / 1000)

@@ -1,0 +1,163 @@
+"""Puts trials on the stage and records what it did with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from closedloop.errors import ProcessDiedError, StageError, WindowClosedError
+from closedloop.ports import (
+    Clock,
+    KeyPress,
+    Marker,
+    MarkerSink,
+    Onset,
+    Pixels,
+    Showing,
+    Shown,
+    Stage,
+    StageClosed,
+)
+from closedloop.session import SessionStore, TrialRecord
+
+
+@dataclass(frozen=True)
+class Presented:
+    """A trial that was ordered: its record, its place in the file's markers, where it stands on the screen."""
+
+    record: TrialRecord
+    label: Mapping[str, Any]
+    position_deg: tuple[float, float]
+    size_deg: float
+
+
+class Screen:
+    """The stage as the loop uses it: slots handed out and taken back, every event recorded and marked.
+
+    Args:
+        stage: an opened stage.
+        markers: where markers go.
+        store: the session file.
+        clock: the one clock.
+        session_id: named in every marker.
+        on_key: told of keys that were pressed in the window.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        markers: MarkerSink,
+        store: SessionStore,
+        clock: Clock,
+        session_id: str,
+        on_key: Callable[[KeyPress], None],
+    ) -> None:
+        self._stage = stage
+        self._markers = markers
+        self._store = store
+        self._clock = clock
+        self._session_id = session_id
+        self._on_key = on_key
+        self._free = list(range(stage.slots - 1, -1, -1))
+        self._ordered: dict[int, tuple[Presented, int]] = {}
+        self.missed_frames = 0
+        self.last_onset_s: float | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Trials ordered that are not over yet."""
+        return len(self._ordered)
+
+    @property
+    def full(self) -> bool:
+        """No slot is free."""
+        return not self._free
+
+    def order(self, presented: Presented, pixels: Pixels) -> None:
+        """Record a trial, then hand it to the stage."""
+        slot = self._free.pop()
+        record = presented.record
+        self._store.order_trial(record, self._clock.now())
+        self._ordered[record.trial] = (presented, slot)
+        self._stage.load(slot, pixels)
+        self._stage.show(
+            Showing(
+                trial=record.trial,
+                slot=slot,
+                on_frames=record.on_frames,
+                off_frames=record.off_frames,
+                position_deg=presented.position_deg,
+                size_deg=(presented.size_deg, presented.size_deg),
+            )
+        )
+
+    def watch(self) -> Sequence[Shown]:
+        """Record what happened on the stage since the last call; return the trials that are over.
+
+        Raises:
+            WindowClosedError: the window was closed by hand.
+            ProcessDiedError: the stage's process is gone.
+        """
+        over: list[Shown] = []
+        for event in self._stage.poll():
+            if isinstance(event, Onset):
+                self._began(event)
+            elif isinstance(event, Shown):
+                self._ended(event)
+                over.append(event)
+            elif isinstance(event, KeyPress):
+                self._on_key(event)
+            else:
+                raise _gone(event)
+        return over
+
+    def mark(self, event: str, time_s: float, **detail: Any) -> None:
+        """Record a marker, then send it."""
+        marker = Marker(time_s, {"event": event, "session": self._session_id, **detail})
+        self._store.add_marker(marker)
+        self._markers.send(marker)
+
+    def _began(self, onset: Onset) -> None:
+        presented, _ = self._known(onset.trial)
+        with self._store.transaction():
+            self._store.set_onset(onset.trial, onset.time_s)
+            self.mark("stimulus_on", onset.time_s, **presented.label)
+        self.last_onset_s = onset.time_s
+
+    def _ended(self, shown: Shown) -> None:
+        presented, slot = self._known(shown.trial)
+        del self._ordered[shown.trial]
+        self._free.append(slot)
+        self.missed_frames += shown.missed
+        with self._store.transaction():
+            self._store.set_shown(shown)
+            if shown.complete:
+                self.mark("stimulus_off", shown.offset_s, **presented.label)
+
+    def _known(self, trial: int) -> tuple[Presented, int]:
+        try:
+            return self._ordered[trial]
+        except KeyError:
+            raise StageError(
+                "stage",
+                found=f"an event of trial {trial}, which was not ordered or is over",
+                expected=f"one of {sorted(self._ordered)}",
+                remedy="This is an error of the program; the session is closed so that nothing is recorded wrongly.",
+            ) from None
+
+
+def _gone(event: StageClosed) -> Exception:
+    if event.by_hand:
+        return WindowClosedError(
+            "stimulus window",
+            found="it was closed by hand",
+            expected="it to stay open until the session ends",
+            remedy="Use the keys e (end after this generation) or a (abort) to end a session early.",
+        )
+    return ProcessDiedError(
+        "stage process",
+        found=event.reason,
+        expected="it to run as long as the session",
+        remedy="The session is closed and everything up to here is in its file.",
+    )
