@@ -52,7 +52,7 @@ def make_generator(
             expected=f"one of {', '.join(sorted(GENERATORS))}",
             remedy=did_you_mean(name, GENERATORS) + "docs/generators.md tells how to add one.",
         )
-    kind = _load(GENERATORS[name])
+    kind = generator_class(name)
     if threads is not None and threads < 1:
         raise ModelError(
             f"generator {name!r}",
@@ -72,9 +72,10 @@ def make_generator(
     return kind(checked, resolve(chosen, sha256, folder=folder) if chosen else None, device, threads)
 
 
-def _load(place: str) -> GeneratorClass:
-    module, _, name = place.partition(":")
-    return cast("GeneratorClass", getattr(import_module(module), name))
+def generator_class(name: str) -> GeneratorClass:
+    """Return the class of a registered generator; may import torch, which takes seconds."""
+    module, _, attribute = GENERATORS[name].partition(":")
+    return cast("GeneratorClass", getattr(import_module(module), attribute))
 
 
 def _parameters(name: str, kind: GeneratorClass, given: dict[str, Any]) -> Any:

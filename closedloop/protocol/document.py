@@ -7,6 +7,7 @@ aliases (which can make a small file huge) are refused before anything is built 
 from __future__ import annotations
 
 import datetime
+import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,8 +58,8 @@ def round_trip_yaml() -> YAML:
     return yaml
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a protocol file.
+def read_text(path: Path) -> tuple[str, str]:
+    """Return the text of a protocol file and the SHA-256 of its bytes.
 
     Raises:
         ProtocolError: no file, no right to read it, too large, or not UTF-8 text.
@@ -99,7 +100,7 @@ def read_text(path: Path) -> str:
             remedy="Is this the right file? Save it as UTF-8 text.",
         )
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig"), hashlib.sha256(raw).hexdigest()
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ProtocolError(

@@ -135,7 +135,8 @@ class GeneratorSpec(Section):
 
     name: str = Field(default="dcgan", description="A registered generator; see docs/generators.md.")
     weights: str | None = Field(
-        default="dcgan-faces", description="Model id of `closedloop models list`, or path of a weight file."
+        default=None,
+        description="Model id of `closedloop models list`, or path of a weight file; null: the generator's own.",
     )
     sha256: str | None = Field(
         default=None, pattern=r"^[0-9a-f]{64}$", description="Required for a path: its SHA-256."

@@ -50,7 +50,12 @@ def parse_override(text: str) -> Override:
             remedy="For example --set presentation.on_ms=80.",
         )
     override = Override(text, keys, value)
-    plain_value(value, override.where)  # so that a broken value is found before anything is changed
+    try:
+        plain_value(value, override.where)  # so that a broken value is found before anything is changed
+    except ProtocolError as error:  # its line number means nothing here
+        raise ProtocolError(
+            override.where, found=error.found, expected=error.expected, remedy=error.remedy
+        ) from error
     return override
 
 

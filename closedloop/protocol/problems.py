@@ -9,7 +9,7 @@ from typing import Any
 from rapidfuzz import fuzz, process
 
 from closedloop.errors import ProtocolError
-from closedloop.protocol.fields import KeyPath
+from closedloop.protocol.fields import KeyPath, dotted
 
 # Below this likeness (0 to 100) a suggestion misleads more than it helps.
 LEAST_LIKENESS = 62.0
@@ -36,10 +36,29 @@ class Problem:
 
 @dataclass(frozen=True)
 class Located:
-    """A problem with the place in words, as in ``line 12, presentation.on_ms``."""
+    """A problem and where it stands.
 
-    place: str
+    Attributes:
+        problem: what is wrong.
+        line: line in the file, from 1; None for what is not in the file.
+        override: the override that it comes from, as messages name it; None if from the file.
+    """
+
     problem: Problem
+    line: int | None = None
+    override: str | None = None
+
+    def place(self, file: str | None) -> str:
+        """Return the place in words: file, line and key, or the override; without a file, what follows it."""
+        key = dotted(self.problem.path)
+        if self.override is not None:
+            shown = "" if self.override.startswith(f"--set {key}=") else key
+            return ", ".join(part for part in (self.override, shown) if part)
+        if file is None:
+            at = f"line {self.line}" if self.line is not None else ""
+        else:
+            at = f"{file}:{self.line}" if self.line is not None else file
+        return ", ".join(part for part in (at, key) if part) or "the file"
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
@@ -89,17 +108,18 @@ def in_words(value: Any) -> str:
 def protocol_error(file: str, problems: Sequence[Located]) -> ProtocolError:
     """Return one error that lists every problem, in the order of their lines."""
     if len(problems) == 1:
-        (only,) = problems
+        only = problems[0].problem
         return ProtocolError(
-            f"{file}, {only.place}" if only.place else file,
-            found=only.problem.found,
-            expected=only.problem.expected,
-            remedy=only.problem.remedy or "Correct it and start again.",
+            problems[0].place(file),
+            found=only.found,
+            expected=only.expected,
+            remedy=only.remedy or "Correct it and start again.",
         )
+    ordered = sorted(problems, key=lambda item: (item.override is not None, item.line or 0))
     lines = [
-        f"  {item.place or 'the file'}: found {item.problem.found}; expected {item.problem.expected}."
+        f"  {item.place(None)}: found {item.problem.found}; expected {item.problem.expected}."
         + (f" {item.problem.remedy}" if item.problem.remedy else "")
-        for item in problems
+        for item in ordered
     ]
     return ProtocolError(
         file,

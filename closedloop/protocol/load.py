@@ -1,0 +1,128 @@
+"""Loads a protocol: reads the file, puts overrides in, validates, and says everything that is wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from closedloop.errors import ProtocolError
+from closedloop.protocol.checks import check_inputs, check_protocol
+from closedloop.protocol.document import load_round_trip, read_document, read_text, round_trip_yaml
+from closedloop.protocol.fields import KeyPath, dotted
+from closedloop.protocol.models import Protocol
+from closedloop.protocol.overrides import NOT_IN_FILE, Override, apply_override, parse_override
+from closedloop.protocol.paths import absolute_inputs
+from closedloop.protocol.problems import Located, Problem, protocol_error
+from closedloop.protocol.validate import problems_in
+
+
+@dataclass(frozen=True)
+class LoadedProtocol:
+    """A protocol that was found good, and where it came from.
+
+    Attributes:
+        protocol: what the session is to do; paths of inputs in it are absolute.
+        path: the file, absolute.
+        text: the file's text as read, comments included.
+        overrides: what was set beside the file, in order, each ``key.key=value``.
+        sha256: of the file's bytes.
+    """
+
+    protocol: Protocol
+    path: Path
+    text: str
+    overrides: tuple[str, ...]
+    sha256: str
+
+    def as_used(self) -> str:
+        """Return YAML that does the same from any folder: comments kept, overrides put in and noted."""
+        tree = load_round_trip(self.text, str(self.path))
+        notes = ["As used by a session of closedloop.", f"Read from {self.path}", f"SHA-256 {self.sha256}"]
+        for override in map(parse_override, self.overrides):
+            _, before = apply_override(tree, override, keep_form=True)
+            was = "was left out" if before is NOT_IN_FILE else f"was {_short(before)}"
+            notes.append(f"Set on the command line: {override.text} ({was})")
+        for at, was, now in list(absolute_inputs(tree, self.path.parent)):
+            notes.append(f"Made absolute: {dotted(at)} (was {was})")
+            _put(tree, at, now)
+        out = io.StringIO()
+        round_trip_yaml().dump(tree, out)
+        # the schema lies beside the protocol, not beside this copy of it
+        body = [
+            line for line in out.getvalue().splitlines() if not line.startswith("# yaml-language-server:")
+        ]
+        head = ["# " + " ".join(note.split()) for note in notes]  # a note stays one line of comment
+        return "\n".join([*head, "", *body]) + "\n"
+
+
+def load_protocol(
+    path: Path | str, overrides: Iterable[str] = (), *, check_files: bool = True
+) -> LoadedProtocol:
+    """Load a protocol file.
+
+    Relative paths of inputs (references.folder, initial_codes, weights that are a path) start at the
+    protocol's folder; output.folder starts at the folder that the program runs in.
+
+    Args:
+        path: the YAML file.
+        overrides: values that replace the file's, each ``key.key=value``; the value is YAML, list items
+            are named by number and threads by name as well.
+        check_files: also look whether the files that it names are there and fit.
+
+    Raises:
+        ProtocolError: with every problem found, each with line and key.
+        ReferenceImageError: no folder of reference images, or none in it.
+    """
+    path = Path(path).expanduser()
+    text, sha256 = read_text(path)
+    document = read_document(text, str(path))
+    tree = document.tree
+    parsed = [parse_override(override) for override in overrides]
+    set_paths = {apply_override(tree, override, keep_form=False)[0]: override for override in parsed}
+    for at, _, now in list(absolute_inputs(tree, path.absolute().parent)):
+        _put(tree, at, now)
+    try:
+        # through JSON, because there pydantic can be strict (no true for 1, no 1.5 for 1) and still take
+        # lists for tuples and text for paths
+        protocol = Protocol.model_validate_json(json.dumps(tree), strict=True)
+    except ValidationError as error:
+        raise _error(path, problems_in(error), document.lines, set_paths) from None
+    problems = check_protocol(protocol)
+    if check_files and not problems:
+        problems = check_inputs(protocol)
+    if problems:
+        raise _error(path, problems, document.lines, set_paths)
+    return LoadedProtocol(protocol, path.absolute(), text, tuple(item.text for item in parsed), sha256)
+
+
+def _error(
+    path: Path,
+    problems: Sequence[Problem],
+    lines: Mapping[KeyPath, int],
+    set_paths: Mapping[KeyPath, Override],
+) -> ProtocolError:
+    located = []
+    for problem in problems:
+        override = next((item for at, item in set_paths.items() if problem.path[: len(at)] == at), None)
+        ancestors = (problem.path[:depth] for depth in range(len(problem.path), 0, -1))
+        line = next((lines[at] for at in ancestors if at in lines), None)
+        located.append(Located(problem, line, None if override is None else override.where))
+    return protocol_error(str(path), located)
+
+
+def _put(tree: Any, path: KeyPath, value: str) -> None:
+    for key in path[:-1]:
+        tree = tree[key]
+    tree[path[-1]] = value
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, (dict, list)):
+        return "a section" if isinstance(value, dict) else "a list"
+    return "nothing" if value is None else str(value)
