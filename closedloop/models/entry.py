@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
 Bytes = Annotated[int, Field(gt=0)]
 # A name that a path or an option of pip can't be smuggled into.
@@ -71,6 +71,26 @@ class FileSource(_Data):
         return str(self.file)
 
 
+def _kind_of(source: object) -> str | None:
+    """Tell the kind of source by its first key, so that an error is about the right one."""
+    for kind in ("wheel", "url", "file"):
+        if (isinstance(source, dict) and kind in source) or hasattr(source, kind):
+            return kind
+    return None
+
+
+Source = Annotated[
+    Annotated[WheelSource, Tag("wheel")]
+    | Annotated[UrlSource, Tag("url")]
+    | Annotated[FileSource, Tag("file")],
+    Discriminator(
+        _kind_of,
+        custom_error_type="source",
+        custom_error_message="a source with one of the keys wheel, url, file",
+    ),
+]
+
+
 class ModelEntry(_Data):
     """One model.
 
@@ -90,7 +110,7 @@ class ModelEntry(_Data):
     id: str = Field(pattern=_NAME)
     title: str
     kind: Literal["generator", "subject"] = "generator"
-    source: WheelSource | UrlSource | FileSource
+    source: Source
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     size_bytes: Bytes
     licence: str = Field(min_length=1)

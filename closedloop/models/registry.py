@@ -85,7 +85,7 @@ def _entries(text: str, path: Path) -> list[ModelEntry]:
         place = getattr(getattr(error, "problem_mark", None), "line", None)
         raise ModelError(
             str(path) if place is None else f"{path}, line {place + 1}",
-            found=str(getattr(error, "problem", None) or "text that is no YAML"),
+            found=f"text that is no YAML ({getattr(error, 'problem', None) or error})",
             expected="a YAML list of models",
             remedy="Mend the file; docs/models.md shows an example.",
         ) from error
@@ -107,11 +107,11 @@ def _entry(item: Any, number: int, path: Path) -> ModelEntry:
         entry = ModelEntry.model_validate(item)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the entry"
+        missing = first["type"] == "missing"
         raise ModelError(
-            f"{path}, model {name}, {key}",
-            found=repr(first["input"])[:80],
-            expected=first["msg"],
+            f"{path}, model {name}, {'.'.join(str(part) for part in first['loc']) or 'the entry'}",
+            found="nothing" if missing else repr(first["input"])[:80],
+            expected="this key" if missing else first["msg"],
             remedy="Mend the entry; docs/models.md explains every key.",
         ) from error
     if isinstance(entry.source, FileSource):

@@ -72,6 +72,7 @@ def shortened(words: str, limit: int = 400) -> str:
     text = "; ".join(dict.fromkeys(chosen))
     text = re.sub(r"[a-z][a-z0-9+.-]*://[^\s'\",;)]+", "(address)", text, flags=re.IGNORECASE)
     text = re.sub(r"host='[^']*'", "host=(host)", text)
+    text = re.sub(r"<[\w.]+ object at 0x[0-9a-f]+>:? ?", "", text)
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
