@@ -65,11 +65,9 @@ def shortened(words: str, limit: int = 400) -> str:
     """Return what matters of pip's output on one line, without addresses, hosts and passwords in them."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
-    broken = [
-        line.removeprefix("WARNING: ") for line in lines if "connection broken" in line or "SSLError" in line
-    ]
-    chosen = broken[-1:] + errors if errors or broken else lines[-3:]
-    text = "; ".join(dict.fromkeys(chosen))
+    broken = [line.partition("connection broken by ")[2] for line in lines if "connection broken by " in line]
+    # with the connection broken, all that pip says after it is that it found nothing
+    text = broken[-1] if broken else "; ".join(dict.fromkeys(errors or lines[-3:]))
     text = re.sub(r"[a-z][a-z0-9+.-]*://[^\s'\",;)]+", "(address)", text, flags=re.IGNORECASE)
     text = re.sub(r"host='[^']*'", "host=(host)", text)
     text = re.sub(r"<[\w.]+ object at 0x[0-9a-f]+>:? ?", "", text)
