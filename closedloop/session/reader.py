@@ -6,6 +6,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -56,6 +57,15 @@ class SessionReader:
         """Close the file."""
         self._connection.close()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read the file as it is now for a while, though its writer goes on. Not to be nested."""
+        self._rows("BEGIN")
+        try:
+            yield
+        finally:
+            self._rows("ROLLBACK")
+
     def meta(self) -> dict[str, str]:
         """Session id, protocol text, seed, program version and so on."""
         return {row["key"]: row["value"] for row in self._rows("SELECT key, value FROM meta")}
@@ -63,16 +73,16 @@ class SessionReader:
     def table(self, name: str) -> pd.DataFrame:
         """Return a whole table without its blobs.
 
+        Columns have the same type whether or not any row is there or any value is missing: int64 or
+        float64, Int64 where an integer may be missing, and pandas' string.
+
         Args:
             name: a table of the schema.
         """
-        columns = [
-            row["name"]
-            for row in self._rows(f"PRAGMA table_info({_identifier(name)})")
-            if row["type"] != "BLOB"
-        ]
+        described = self._rows(f"PRAGMA table_info({_identifier(name)})")
+        columns = {row["name"]: _dtype(row) for row in described if row["type"] != "BLOB"}
         rows = self._rows(f"SELECT {', '.join(columns)} FROM {_identifier(name)}")  # noqa: S608 - identifier checked
-        return pd.DataFrame([tuple(row) for row in rows], columns=columns)
+        return pd.DataFrame([tuple(row) for row in rows], columns=list(columns)).astype(columns)
 
     def details(self, table: str, column: str) -> list[dict[str, Any]]:
         """Return a JSON column of a table, decoded, in the table's order."""
@@ -184,6 +194,12 @@ class SessionReader:
             expected="what was written",
             remedy="Work on a copy of the whole folder, session.sqlite-wal included.",
         )
+
+
+def _dtype(column: sqlite3.Row) -> str:
+    if column["type"] == "INTEGER":
+        return "int64" if column["notnull"] or column["pk"] else "Int64"
+    return {"REAL": "float64", "TEXT": "string"}[column["type"]]
 
 
 def _identifier(name: str) -> str:
