@@ -12,7 +12,9 @@ _lsl_config = Path(tempfile.mkdtemp(prefix="closedloop-lsl-")) / "lsl_api.cfg"
 _lsl_config.write_text(
     "[ports]\nIPv6 = disable\n"
     f"[lab]\nSessionID = test-{uuid.uuid4().hex[:12]}\n"
-    "[multicast]\nResolveScope = machine\n",
+    # multicast that never leaves the machine: with ResolveScope = machine alone, LSL asks 127.0.0.1, where
+    # of several programs only one hears the question, and looks below a second find just that one
+    "[multicast]\nAddressesOverride = {127.0.0.1, 224.0.0.183}\nTTLOverride = 0\n",
     encoding="utf-8",
 )
 os.environ["LSLAPICFG"] = str(_lsl_config)
