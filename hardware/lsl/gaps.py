@@ -1,0 +1,47 @@
+"""Where a stream's stamps break off, so that nothing is fitted or averaged across the break."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from closedloop.ports import Float64
+
+_SHORTEST_GAP_S = 0.1  # below that it is the jitter of a sender that stamps whole chunks
+_GAP_PERIODS = 5.0
+
+
+class Continuity:
+    """Follows the raw stamps of one stream.
+
+    Args:
+        nominal_hz: nominal rate; an irregular stream (0) has no gaps, only backward jumps.
+    """
+
+    def __init__(self, nominal_hz: float) -> None:
+        longest_s = max(_SHORTEST_GAP_S, _GAP_PERIODS / nominal_hz) if nominal_hz > 0 else np.inf
+        self._longest_step_s = longest_s
+        self._last_s: float | None = None
+
+    def restart(self) -> None:
+        """What comes next follows on nothing."""
+        self._last_s = None
+
+    def pieces(self, stamps_s: Float64) -> Iterator[tuple[int, int, bool]]:
+        """Split stamps where they jump.
+
+        Args:
+            stamps_s: (n,) raw stamps, n at least 1, that follow on those of the call before.
+
+        Yields:
+            First and end index of a piece, and whether there is a gap before it.
+        """
+        before_s = stamps_s[0] if self._last_s is None else self._last_s
+        steps_s = np.diff(stamps_s, prepend=before_s)
+        jumps = (steps_s > self._longest_step_s) | (steps_s < -_SHORTEST_GAP_S)
+        cuts = np.flatnonzero(jumps)
+        edges = [0, *(int(cut) for cut in cuts if cut > 0), len(stamps_s)]
+        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+            yield start, stop, bool(jumps[start])
+        self._last_s = float(stamps_s[-1])
