@@ -1,0 +1,17 @@
+"""What is made of a session when it has ended, in whatever way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from closedloop.exports import export_session
+from closedloop.protocol.models import Output
+from closedloop.report import write_report
+
+
+def write_outputs(folder: Path, wanted: Output) -> None:
+    """Write tables, images and report of a session, as far as the protocol wants them."""
+    if wanted.tables or wanted.images:
+        export_session(folder, tables=wanted.tables, images=wanted.images)
+    if wanted.report:
+        write_report(folder)

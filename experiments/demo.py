@@ -1,0 +1,142 @@
+"""``closedloop demo``: the whole chain on one machine, with a simulated subject that looks at the screen."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from closedloop.errors import ProcessDiedError, ProtocolError
+from closedloop.protocol import load_protocol
+from closedloop.protocol.models import Corner, Protocol
+from experiments.console import err
+
+PROTOCOL = Path(__file__).resolve().parent.parent / "protocols" / "demo.yaml"
+_SUBJECT_START_S = 90.0
+
+
+def run_demo(*, out: Path | None = None, overrides: Sequence[str] = (), control: str | None = None) -> Path:
+    """Run the demo's session and return its folder.
+
+    Args:
+        out: folder to make the session folder in.
+        overrides: ``key=value`` changes of the demo's protocol.
+        control: see :func:`experiments.evolution.run_evolution`.
+
+    Raises:
+        ClosedLoopError: as a session does.
+    """
+    if not PROTOCOL.is_file():
+        raise ProtocolError(
+            str(PROTOCOL),
+            found="no such file",
+            expected="the demo's protocol, which lies in a checkout of the program",
+            remedy="Run the demo from a checkout: git clone, then `make demo`.",
+        )
+    protocol = load_protocol(PROTOCOL, overrides).protocol
+    with ExitStack() as up:
+        up.enter_context(_lsl_of_its_own())
+        _bring_up_display(up, protocol)
+        up.enter_context(_subject(protocol))
+        # imported late: pylsl reads its configuration when it is imported
+        from experiments.evolution import run_evolution
+
+        return run_evolution(PROTOCOL, out=out, overrides=overrides, control=control)
+
+
+@contextmanager
+def _lsl_of_its_own() -> Iterator[None]:
+    """Keep the demo's streams from a rig on the same network, and a rig's from the demo."""
+    if "LSLAPICFG" in os.environ:
+        yield
+        return
+    from hardware.lsl.config import write_config
+
+    with tempfile.TemporaryDirectory(prefix="closedloop-demo-") as folder:
+        os.environ["LSLAPICFG"] = str(
+            write_config(Path(folder) / "lsl_api.cfg", session_id=f"demo-{uuid.uuid4().hex[:12]}")
+        )
+        try:
+            yield
+        finally:
+            del os.environ["LSLAPICFG"]
+
+
+def _bring_up_display(up: ExitStack, protocol: Protocol) -> None:
+    from hardware.display import has_display, virtual_display
+
+    if has_display():
+        return
+    display = up.enter_context(virtual_display(protocol.display.size_px))
+    err.print(f"no screen here: virtual display {display.name}", highlight=False)
+
+
+@contextmanager
+def _subject(protocol: Protocol) -> Iterator[None]:
+    """Run the simulated subject beside the session."""
+    command = [sys.executable, "-m", "hardware.subject", *subject_arguments(protocol)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            _wait_until_ready(process)
+            err.print("simulated subject: looking at the screen", highlight=False)
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def subject_arguments(protocol: Protocol) -> list[str]:
+    """Return where a subject in front of this protocol's window must look, as command-line arguments."""
+    width, height = protocol.display.size_px
+    patch = protocol.display.photodiode
+    if patch is None:
+        raise ProtocolError(
+            "display.photodiode",
+            found="no photodiode patch",
+            expected="one, since the simulated subject tells onsets by it",
+            remedy="Leave display.photodiode at its default.",
+        )
+    middle = patch.size_px // 2
+    x = middle if patch.corner in (Corner.TOP_LEFT, Corner.BOTTOM_LEFT) else width - middle
+    y = middle if patch.corner in (Corner.TOP_LEFT, Corner.TOP_RIGHT) else height - middle
+    side = _picture_side_px(protocol)
+    left, top = (width - side) // 2, (height - side) // 2
+    return [
+        "--patch", f"{x},{y}",
+        "--picture", f"{left},{top},{side},{side}",
+        "--seed", str(protocol.seed),
+    ]  # fmt: skip
+
+
+def _picture_side_px(protocol: Protocol) -> int:
+    """Side of the first thread's image on the screen, seen straight ahead."""
+    import math
+
+    display = protocol.display
+    half_cm = display.distance_cm * math.tan(math.radians(protocol.threads[0].size_deg / 2))
+    return round(2 * half_cm * display.size_px[0] / display.width_cm)
+
+
+def _wait_until_ready(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None  # noqa: S101  # it was opened with a pipe
+    import threading
+
+    lines: list[str] = []
+    reader = threading.Thread(target=lambda: lines.append(process.stdout.readline()), daemon=True)
+    reader.start()
+    reader.join(_SUBJECT_START_S)
+    if not (lines and lines[0].startswith("ready")):
+        raise ProcessDiedError(
+            "simulated subject",
+            found=lines[0].strip() if lines and lines[0] else f"exit code {process.poll()}",
+            expected="its stream within 90 s",
+            remedy="Try it alone: closedloop simulate subject",
+        )

@@ -1,0 +1,202 @@
+"""An evolution session from the protocol file to the report: opens the rig, runs the loop, closes all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+from rich.markup import escape
+
+from closedloop.errors import ClosedLoopError, DiskError, SessionAbortedError
+from closedloop.loop.evolution import EvolutionSession, Outcome
+from closedloop.loop.threads import EvolutionThread
+from closedloop.ports import Rig
+from closedloop.protocol import LoadedProtocol, load_protocol
+from closedloop.protocol.frames import FramePlan, check_timing, plan_frames
+from closedloop.session import SessionStore
+from experiments.closing import write_outputs
+from experiments.console import err
+from experiments.environment import environment
+from experiments.folder import make_session_folder
+from experiments.interrupts import Interruptible
+from experiments.logfile import log_to
+from experiments.operator import TerminalOperator
+from experiments.prepare import make_threads
+from experiments.rig import OpenedRig, open_rig
+
+log = logging.getLogger(__name__)
+
+
+def run_evolution(
+    protocol_path: Path,
+    *,
+    out: Path | None = None,
+    overrides: Sequence[str] = (),
+    control: str | None = None,
+) -> Path:
+    """Run a whole session.
+
+    Args:
+        protocol_path: the protocol file.
+        out: folder to make the session folder in, instead of the protocol's.
+        overrides: ``key=value`` changes of the protocol.
+        control: ``"shuffled"``: the stage deliberately shows other images than the loop believes.
+
+    Returns:
+        The session folder.
+
+    Raises:
+        SessionAbortedError: the person at the rig aborted; the session is closed and its report is there.
+        ClosedLoopError: anything that went wrong; what was recorded before is in the session folder.
+    """
+    loaded = load_protocol(protocol_path, overrides)
+    protocol = loaded.protocol
+    _say(
+        f"protocol {loaded.path}: {len(protocol.threads)} thread(s), {protocol.limits.generations} generations"
+    )
+    threads = make_threads(protocol)
+    _say(f"generator ready on {', '.join(sorted({thread.generator.device for thread in threads}))}")
+    folder_name = datetime.now().astimezone()
+    with open_rig(protocol, threads[0].generator.image_shape, control, say=_say) as opened:
+        for thread in threads:
+            rule_of(
+                protocol.response, thread.spec.units, opened.streams[0]
+            )  # refuses units that are not there
+        for note in check_timing(protocol, opened.display.period_s):
+            _say(f"note: {note}")
+        folder = make_session_folder(out or protocol.output.folder, session_id)
+        with log_to(folder / "log.txt"):
+            outcome = _run_in(folder, loaded, threads, opened)
+    _finish(folder, loaded)
+    if outcome.exit_status == "aborted":
+        raise SessionAbortedError(
+            str(folder),
+            found=outcome.reason,
+            expected="the session to run to its end",
+            remedy="Everything up to then is recorded, and the report is in the folder.",
+        )
+    _say(f"session {outcome.exit_status}: {outcome.reason}")
+    return folder
+
+
+def dry_run(protocol_path: Path, overrides: Sequence[str] = ()) -> None:
+    """Check a protocol with its weights and pictures, and say what would be done; opens nothing."""
+    loaded = load_protocol(protocol_path, overrides)
+    protocol = loaded.protocol
+    threads = make_threads(protocol)
+    plan = plan_frames(protocol.presentation, 1 / protocol.display.refresh_hz)
+    for note in check_timing(protocol, plan.period_s):
+        _say(f"note: {note}")
+    per_generation = sum(
+        len(thread.optimizer.ask()) + min(protocol.references.per_generation, len(thread.references))
+        for thread in threads
+    )
+    trials = per_generation * protocol.response.repeats
+    trial_ms = plan.on_ms + plan.off_ms + plan.iti_ms / protocol.presentation.images_per_trial
+    minutes = trials * protocol.limits.generations * trial_ms / 60_000
+    for thread in threads:
+        _say(
+            f"thread {thread.spec.name}: {thread.spec.generator.name} on {thread.generator.device}, "
+            f"{thread.spec.optimizer.name}, population {len(thread.optimizer.ask())}, "
+            f"{len(thread.references)} references"
+        )
+    _say(
+        f"{protocol.limits.generations} generations of {trials} trials, each {plan.on_frames} frames on and "
+        f"{plan.off_frames} off ({plan.on_ms:.1f} and {plan.off_ms:.1f} ms at {protocol.display.refresh_hz:g} Hz): "
+        f"at least {minutes:.1f} minutes"
+    )
+    _say("the protocol is good; nothing was opened")
+
+
+def _run_in(
+    folder: Path, loaded: LoadedProtocol, threads: Sequence[EvolutionThread], opened: OpenedRig
+) -> Outcome:
+    """Run the loop with its session file open; the run is closed with an exit status whatever happens."""
+    protocol, rig = loaded.protocol, opened.rig
+    (folder / "protocol.yaml").write_text(loaded.as_used(), encoding="utf-8")
+    store = SessionStore.create(
+        folder,
+        meta={
+            "session": folder.name,
+            "kind": protocol.kind,
+            "protocol": loaded.as_used(),
+            "protocol_json": protocol.model_dump_json(),
+            "protocol_sha256": loaded.sha256,
+            "seed": str(protocol.seed),
+        },
+        environment=environment(),
+        started_s=rig.clock.now(),
+    )
+    with _closing(store, rig):
+        with store.transaction():
+            store.set_display(asdict(opened.display))
+            for info in opened.streams:
+                store.add_stream(info)
+            for thread in threads:
+                store.add_thread(
+                    thread.index,
+                    thread.spec.name,
+                    thread.spec.model_dump(mode="json"),
+                    thread.generator.provenance,
+                )
+        _say(f"session folder {folder}")
+        plan = plan_frames(protocol.presentation, opened.display.period_s)
+        outcome = _loop(folder.name, loaded, plan, threads, opened, store)
+        store.close(ended_s=rig.clock.now(), exit_status=outcome.exit_status, reason=outcome.reason)
+        log.info("session %s: %s", outcome.exit_status, outcome.reason)
+    return outcome
+
+
+def _loop(
+    session_id: str,
+    loaded: LoadedProtocol,
+    plan: FramePlan,
+    threads: Sequence[EvolutionThread],
+    opened: OpenedRig,
+    store: SessionStore,
+) -> Outcome:
+    rig = opened.rig
+    with (
+        TerminalOperator(rig.clock) as terminal,
+        Interruptible(terminal, rig.clock) as operator,
+    ):
+        session = EvolutionSession(
+            loaded.protocol, plan, session_id, rig, opened.streams, store, threads, operator
+        )
+        return session.run()
+
+
+@contextmanager
+def _closing(store: SessionStore, rig: Rig) -> Iterator[None]:
+    """Close the session file with the status ``failed`` if anything goes wrong."""
+    try:
+        yield
+    except BaseException as error:
+        log.error("session failed: %s", error)
+        try:
+            store.close(ended_s=rig.clock.now(), exit_status="failed", reason=str(error))
+        except DiskError as second:
+            # the disk is full: the run stays without an exit status, as after a crash
+            log.error("and the session file could not be closed: %s", second)
+            store.abandon()
+        raise
+
+
+def _finish(folder: Path, loaded: LoadedProtocol) -> None:
+    """Write tables, images and report; their failure takes nothing from the session."""
+    try:
+        write_outputs(folder, loaded.protocol.output)
+    except ClosedLoopError as error:
+        log.error("the report could not be written: %s", error)
+        raise
+    if loaded.protocol.output.report:
+        _say(f"report {folder / 'report.html'}")
+
+
+def _say(text: str) -> None:
+    log.info("%s", text)
+    err.print(escape(text), highlight=False, soft_wrap=True)

@@ -1,0 +1,51 @@
+"""Session folders: one new folder for each session, never an old one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from closedloop.errors import DiskError, SessionExistsError
+from closedloop.protocol.models import Protocol
+
+
+def session_name(protocol: Protocol, now: datetime) -> str:
+    """Return ``<subject>_<experiment>_<date>-<time>``: name of the folder, and id of the session.
+
+    Args:
+        protocol: names subject and experiment.
+        now: local time.
+    """
+    return f"{protocol.subject.id}_{protocol.output.experiment}_{now:%Y%m%d-%H%M%S}"
+
+
+def make_session_folder(base: Path, name: str) -> Path:
+    """Make a session's folder and return it.
+
+    Args:
+        base: folder that session folders are made in; made if it is missing.
+        name: of the session.
+
+    Raises:
+        SessionExistsError: the folder is there already.
+        DiskError: it can't be made.
+    """
+    folder = base / name
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+    except FileExistsError as error:
+        raise SessionExistsError(
+            str(error.filename),
+            found="something of this name",
+            expected="a folder that is not there yet",
+            remedy="Sessions are never written over: wait a second, or choose another folder with --out.",
+        ) from error
+    except OSError as error:
+        raise DiskError(
+            str(base),
+            found=error.strerror or str(error),
+            expected="a folder that session folders can be made in",
+            remedy="Choose another folder with --out.",
+        ) from error
+    return folder
