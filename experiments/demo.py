@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,6 +17,8 @@ from closedloop.errors import ProcessDiedError, ProtocolError
 from closedloop.protocol import load_protocol
 from closedloop.protocol.models import Corner, Protocol
 from experiments.console import err
+from hardware.display import has_display, virtual_display
+from hardware.lsl.config import use_config
 
 PROTOCOL = Path(__file__).resolve().parent.parent / "protocols" / "demo.yaml"
 _SUBJECT_START_S = 90.0
@@ -55,12 +59,8 @@ def _lsl_of_its_own() -> Iterator[None]:
     if "LSLAPICFG" in os.environ:
         yield
         return
-    from hardware.lsl.config import write_config
-
     with tempfile.TemporaryDirectory(prefix="closedloop-demo-") as folder:
-        os.environ["LSLAPICFG"] = str(
-            write_config(Path(folder) / "lsl_api.cfg", session_id=f"demo-{uuid.uuid4().hex[:12]}")
-        )
+        use_config(Path(folder) / "lsl_api.cfg", f"demo-{uuid.uuid4().hex[:12]}", scope="machine")
         try:
             yield
         finally:
@@ -68,8 +68,6 @@ def _lsl_of_its_own() -> Iterator[None]:
 
 
 def _bring_up_display(up: ExitStack, protocol: Protocol) -> None:
-    from hardware.display import has_display, virtual_display
-
     if has_display():
         return
     display = up.enter_context(virtual_display(protocol.display.size_px))
@@ -118,19 +116,16 @@ def subject_arguments(protocol: Protocol) -> list[str]:
 
 def _picture_side_px(protocol: Protocol) -> int:
     """Side of the first thread's image on the screen, seen straight ahead."""
-    import math
-
     display = protocol.display
     half_cm = display.distance_cm * math.tan(math.radians(protocol.threads[0].size_deg / 2))
     return round(2 * half_cm * display.size_px[0] / display.width_cm)
 
 
 def _wait_until_ready(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None  # noqa: S101  # it was opened with a pipe
-    import threading
-
+    stdout = process.stdout
     lines: list[str] = []
-    reader = threading.Thread(target=lambda: lines.append(process.stdout.readline()), daemon=True)
+    # in a thread, since reading a pipe waits for as long as it takes
+    reader = threading.Thread(target=lambda: lines.append(stdout.readline() if stdout else ""), daemon=True)
     reader.start()
     reader.join(_SUBJECT_START_S)
     if not (lines and lines[0].startswith("ready")):

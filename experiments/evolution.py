@@ -60,15 +60,11 @@ def run_evolution(
     )
     threads = make_threads(protocol)
     _say(f"generator ready on {', '.join(sorted({thread.generator.device for thread in threads}))}")
-    folder_name = datetime.now().astimezone()
-    with open_rig(protocol, threads[0].generator.image_shape, control, say=_say) as opened:
-        for thread in threads:
-            rule_of(
-                protocol.response, thread.spec.units, opened.streams[0]
-            )  # refuses units that are not there
+    session_id = session_name(protocol, datetime.now().astimezone())
+    with open_rig(protocol, session_id, threads[0].generator.image_shape, control, say=_say) as opened:
         for note in check_timing(protocol, opened.display.period_s):
             _say(f"note: {note}")
-        folder = make_session_folder(out or protocol.output.folder, session_id)
+        folder = make_session_folder(out if out is not None else protocol.output.folder, session_id)
         with log_to(folder / "log.txt"):
             outcome = _run_in(folder, loaded, threads, opened)
     _finish(folder, loaded)
