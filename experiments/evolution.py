@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -18,11 +18,12 @@ from closedloop.ports import Rig
 from closedloop.protocol import LoadedProtocol, load_protocol
 from closedloop.protocol.frames import FramePlan, check_timing, plan_frames
 from closedloop.session import SessionStore
+from closedloop.session.database import FILE_NAME
 from experiments.closing import write_outputs
 from experiments.console import err
 from experiments.environment import environment
-from experiments.folder import make_session_folder
-from experiments.interrupts import Interruptible
+from experiments.folder import make_session_folder, session_name
+from experiments.interrupts import Interruptible, Interrupts
 from experiments.logfile import log_to
 from experiments.operator import TerminalOperator
 from experiments.prepare import make_threads
@@ -61,13 +62,20 @@ def run_evolution(
     threads = make_threads(protocol)
     _say(f"generator ready on {', '.join(sorted({thread.generator.device for thread in threads}))}")
     session_id = session_name(protocol, datetime.now().astimezone())
-    with open_rig(protocol, session_id, threads[0].generator.image_shape, control, say=_say) as opened:
+    with ExitStack() as opening:
+        opened = opening.enter_context(
+            open_rig(protocol, session_id, threads[0].generator.image_shape, control, say=_say)
+        )
         for note in check_timing(protocol, opened.display.period_s):
             _say(f"note: {note}")
+        interrupts = opening.enter_context(Interrupts(opened.rig.clock))
         folder = make_session_folder(out if out is not None else protocol.output.folder, session_id)
-        with log_to(folder / "log.txt"):
-            outcome = _run_in(folder, loaded, threads, opened)
-    _finish(folder, loaded)
+        opening.enter_context(log_to(folder / "log.txt"))
+        try:
+            outcome = _run_in(folder, loaded, threads, opened, interrupts)
+        finally:
+            opened.close()
+            _finish(folder, loaded)
     if outcome.exit_status == "aborted":
         raise SessionAbortedError(
             str(folder),
@@ -109,7 +117,11 @@ def dry_run(protocol_path: Path, overrides: Sequence[str] = ()) -> None:
 
 
 def _run_in(
-    folder: Path, loaded: LoadedProtocol, threads: Sequence[EvolutionThread], opened: OpenedRig
+    folder: Path,
+    loaded: LoadedProtocol,
+    threads: Sequence[EvolutionThread],
+    opened: OpenedRig,
+    interrupts: Interrupts,
 ) -> Outcome:
     """Run the loop with its session file open; the run is closed with an exit status whatever happens."""
     protocol, rig = loaded.protocol, opened.rig
@@ -141,29 +153,14 @@ def _run_in(
                 )
         _say(f"session folder {folder}")
         plan = plan_frames(protocol.presentation, opened.display.period_s)
-        outcome = _loop(folder.name, loaded, plan, threads, opened, store)
+        with TerminalOperator(rig.clock) as terminal:
+            operator = Interruptible(terminal, interrupts)
+            outcome = EvolutionSession(
+                protocol, plan, folder.name, rig, opened.streams, store, threads, operator
+            ).run()
         store.close(ended_s=rig.clock.now(), exit_status=outcome.exit_status, reason=outcome.reason)
         log.info("session %s: %s", outcome.exit_status, outcome.reason)
     return outcome
-
-
-def _loop(
-    session_id: str,
-    loaded: LoadedProtocol,
-    plan: FramePlan,
-    threads: Sequence[EvolutionThread],
-    opened: OpenedRig,
-    store: SessionStore,
-) -> Outcome:
-    rig = opened.rig
-    with (
-        TerminalOperator(rig.clock) as terminal,
-        Interruptible(terminal, rig.clock) as operator,
-    ):
-        session = EvolutionSession(
-            loaded.protocol, plan, session_id, rig, opened.streams, store, threads, operator
-        )
-        return session.run()
 
 
 @contextmanager
@@ -183,12 +180,15 @@ def _closing(store: SessionStore, rig: Rig) -> Iterator[None]:
 
 
 def _finish(folder: Path, loaded: LoadedProtocol) -> None:
-    """Write tables, images and report; their failure takes nothing from the session."""
+    """Write tables, images and report; their failure takes nothing from the session and hides no other."""
+    if not (folder / FILE_NAME).exists():
+        return
     try:
         write_outputs(folder, loaded.protocol.output)
     except ClosedLoopError as error:
         log.error("the report could not be written: %s", error)
-        raise
+        _say(f"the report could not be written: {error}. Try again with: closedloop report {folder}")
+        return
     if loaded.protocol.output.report:
         _say(f"report {folder / 'report.html'}")
 

@@ -13,23 +13,21 @@ from closedloop.ports import Clock
 from experiments.console import err
 
 
-class Interruptible:
-    """An operator whose Ctrl-C aborts in good order.
+class Interrupts:
+    """Collects SIGINT and SIGTERM instead of letting them break the program off.
 
-    A context manager: inside it SIGINT and SIGTERM raise nothing. They are told once, by ``poll``.
+    A context manager: inside it these signals raise nothing; they are told by ``poll``, once.
 
     Args:
-        operator: who is heard besides.
         clock: stamps the signals.
     """
 
-    def __init__(self, operator: Operator, clock: Clock) -> None:
-        self._operator = operator
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._pending: list[Command] = []
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Interruptible:
+    def __enter__(self) -> Interrupts:
         self._before = {
             number: signal.signal(number, self._take) for number in (signal.SIGINT, signal.SIGTERM)
         }
@@ -42,9 +40,26 @@ class Interruptible:
             signal.signal(number, handler)
 
     def poll(self) -> Sequence[Command]:
-        """Return what was asked for since the last call."""
+        """Return the signals since the last call, each as a wish to abort."""
         signals, self._pending = self._pending, []
-        return [*signals, *self._operator.poll()]
+        return signals
+
+    def _take(self, number: int, _frame: FrameType | None) -> None:
+        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        self._pending.append(Command(CommandKind.ABORT, self._clock.now(), "signal", name))
+        err.print(f"{name}: the session is being closed and its report written; please wait")
+
+
+class Interruptible:
+    """An operator who is also heard through signals."""
+
+    def __init__(self, operator: Operator, interrupts: Interrupts) -> None:
+        self._operator = operator
+        self._interrupts = interrupts
+
+    def poll(self) -> Sequence[Command]:
+        """Return what was asked for since the last call."""
+        return [*self._interrupts.poll(), *self._operator.poll()]
 
     def window_key(self, key: str, time_s: float) -> None:
         """Take a key that was pressed in the stage's window."""
@@ -53,8 +68,3 @@ class Interruptible:
     def show(self, status: Status) -> None:
         """Show how the session stands."""
         self._operator.show(status)
-
-    def _take(self, number: int, _frame: FrameType | None) -> None:
-        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-        self._pending.append(Command(CommandKind.ABORT, self._clock.now(), "signal", name))
-        err.print(f"{name}: closing the session; the report follows")

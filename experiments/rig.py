@@ -21,6 +21,11 @@ class OpenedRig:
     display: DisplayReport
     streams: Sequence[StreamInfo]
 
+    def close(self) -> None:
+        """Close the window first, so that nothing is left on the screen; safe to call twice."""
+        self.rig.stage.close()
+        self.rig.source.close()
+
 
 @contextmanager
 def open_rig(

@@ -47,8 +47,7 @@ class Director:
         elif kind is CommandKind.END:
             self.ending = f"ended after this generation by the person at the rig ({command.where})"
         elif kind in (CommandKind.PAUSE, CommandKind.RESUME):
-            # one key does both, so a second PAUSE means: go on
-            pause = kind is CommandKind.PAUSE and not self.paused
+            pause = kind is CommandKind.PAUSE
             if pause != self.paused:
                 self.paused = pause
                 screen.mark("pause" if pause else "resume", self._clock.now())
