@@ -26,6 +26,7 @@ from ruamel.yaml.events import (
     NodeEvent,
     ScalarEvent,
 )
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from closedloop.errors import ProtocolError
 from closedloop.protocol.fields import KeyPath
@@ -49,9 +50,21 @@ class Document:
     lines: Mapping[KeyPath, int]
 
 
+class _Representer(RoundTripRepresenter):
+    """Writes nothing as ``null``, as the protocols do, and not as an empty place."""
+
+    def write_null(self, _: None) -> Any:
+        """Return the node of a null."""
+        return self.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+_Representer.add_representer(type(None), _Representer.write_null)
+
+
 def round_trip_yaml() -> YAML:
     """Return a reader and writer that keeps comments and quotes, and builds no objects."""
     yaml = YAML(typ="rt", pure=True)
+    yaml.Representer = _Representer
     yaml.preserve_quotes = True
     yaml.width = 4096  # long lines stay as they are
     yaml.indent(mapping=2, sequence=4, offset=2)

@@ -207,9 +207,9 @@ class Thread(Section):
     name: str = Field(
         default="evolution", pattern=r"^[A-Za-z0-9_-]+$", description="Used in tables and file names."
     )
-    generator: GeneratorSpec = Field(default_factory=GeneratorSpec)
-    optimizer: OptimizerSpec = Field(default_factory=OptimizerSpec)
-    units: Units = Field(default_factory=Units)
+    generator: GeneratorSpec = Field(default_factory=GeneratorSpec, description="Makes images of codes.")
+    optimizer: OptimizerSpec = Field(default_factory=OptimizerSpec, description="Breeds the next codes.")
+    units: Units = Field(default_factory=Units, description="Whose responses are the scores.")
     position_deg: tuple[float, float] = Field(
         default=(0.0, 0.0), description="Centre of the image: right of, above fixation."
     )
@@ -284,7 +284,7 @@ class Artefact(Section):
 class Response(Section):
     """How the subject's answer to an image is measured."""
 
-    stream: StreamSelection
+    stream: StreamSelection = Field(description="Which LSL stream the responses come from.")
     kind: Literal["rates", "counts", "spikes", "trials"] = Field(
         description="What the samples mean; see docs/lsl.md."
     )
@@ -297,17 +297,21 @@ class Response(Section):
     unit_count: int | None = Field(
         default=None, ge=1, description="Kind spikes: number of units; an index at or above it is an error."
     )
-    window: WindowMs = Field(default_factory=lambda: WindowMs(start_ms=50, end_ms=200))
+    window: WindowMs = Field(
+        default_factory=lambda: WindowMs(start_ms=50, end_ms=200),
+        description="In which spikes are counted or rates averaged; 50 to 200 ms if left out.",
+    )
     baseline: WindowMs | None = Field(
-        default_factory=lambda: WindowMs(start_ms=0, end_ms=45), description="null: none."
+        default_factory=lambda: WindowMs(start_ms=0, end_ms=45),
+        description="0 to 45 ms if left out; null: none.",
     )
     subtract_baseline: bool = Field(default=False, description="Response minus baseline.")
     repeats: int = Field(default=1, ge=1, description="Valid trials per image and generation, averaged.")
     normalise: Literal["off", "subtract", "divide"] = Field(
         default="off", description="By this generation's references."
     )
-    artefact: Artefact = Field(default_factory=Artefact)
-    liveness: Liveness = Field(default_factory=Liveness)
+    artefact: Artefact = Field(default_factory=Artefact, description="Beyond it a trial is invalid.")
+    liveness: Liveness = Field(default_factory=Liveness, description="When a stream is doubted.")
     wait_ms: Positive = Field(
         default=2000.0, description="How long after the window its samples may come; later: invalid."
     )
@@ -410,17 +414,24 @@ class Protocol(Section):
 
     version: Literal[1] = Field(default=1, description="Of the protocol format.")
     kind: Literal["evolution"] = Field(default="evolution", description="What is run.")
-    subject: Subject
+    subject: Subject = Field(description="Who is recorded.")
     notes: str = Field(default="", description="Free text, kept with the session.")
     seed: int = Field(ge=0, lt=2**63, description="All random draws come from it.")
-    display: Display = Field(default_factory=Display)
-    presentation: Presentation = Field(default_factory=Presentation)
-    threads: tuple[Thread, ...] = Field(min_length=1)
-    response: Response
-    references: References = Field(default_factory=lambda: References(per_generation=0))
-    limits: Limits = Field(default_factory=Limits)
-    stop: tuple[StopRule, ...] = Field(default=())
-    output: Output = Field(default_factory=Output)
+    display: Display = Field(default_factory=Display, description="Screen and window.")
+    presentation: Presentation = Field(
+        default_factory=Presentation, description="How images follow each other."
+    )
+    threads: tuple[Thread, ...] = Field(min_length=1, description="The evolutions, one or more.")
+    response: Response = Field(description="How the answer to an image is measured.")
+    references: References = Field(
+        default_factory=lambda: References(per_generation=0),
+        description="Images that do not evolve; none if left out.",
+    )
+    limits: Limits = Field(default_factory=Limits, description="Where the session ends at the latest.")
+    stop: tuple[StopRule, ...] = Field(
+        default=(), description="What ends it earlier; the first rule that holds."
+    )
+    output: Output = Field(default_factory=Output, description="What is written besides the session file.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Protocol:
