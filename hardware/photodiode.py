@@ -118,8 +118,16 @@ class PatchSampler:
         self._root, self._format, self._planes = screen.root, X.ZPixmap, 0xFFFFFFFF
         self.size_px: tuple[int, int] = (screen.width_in_pixels, screen.height_in_pixels)
         self._rgb_bytes = self._byte_places(screen)
-        self._x, self._y = x, y
+        self.aim(x, y)
+
+    def aim(self, x: int, y: int) -> None:
+        """Sample another pixel from now on.
+
+        Raises:
+            StageError: it is off the screen.
+        """
         self._require_inside(x, y, 1, 1)
+        self._x, self._y = x, y
 
     def sample(self) -> Sample:
         """Read the patch's pixel now (blocks for one round trip, about 0.1 ms).

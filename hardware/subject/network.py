@@ -6,15 +6,11 @@ parameters named as in torchvision's published checkpoint so that this loads unc
 
 from __future__ import annotations
 
-import pickle
-from collections import OrderedDict
-from collections.abc import Mapping
-from pathlib import Path
-
-import torch
 from torch import Tensor, nn
 
 from closedloop.errors import ModelError
+from closedloop.models import WeightFile
+from closedloop.models.weights import load_tensors
 
 # expansion, channels out, repeats, stride of the first repeat (Sandler et al. 2018, table 2)
 _STAGES = (
@@ -29,7 +25,6 @@ _STAGES = (
 _STEM_CHANNELS = 32
 _LAST_CHANNELS = 1280
 _CLASSES = 1000
-_REMEDY = "Fetch it anew: closedloop models fetch"
 
 LAYERS = tuple(f"features.{n}" for n in range(19))
 """Layers to read units from; ``features.0`` is the stem, 1 to 17 the blocks, 18 the last convolution."""
@@ -77,7 +72,7 @@ class MobileNetV2(nn.Module):
 
     def until(self, layer: str) -> nn.Sequential:
         """Return the network up to and with a layer of ``LAYERS``; parameters are shared, not copied."""
-        return self.features[: layer_number(layer) + 1]
+        return nn.Sequential(*list(self.features)[: layer_number(layer) + 1])
 
 
 def layer_number(layer: str) -> int:
@@ -96,36 +91,22 @@ def layer_number(layer: str) -> int:
     return LAYERS.index(layer)
 
 
-def load_mobilenet(path: Path) -> MobileNetV2:
+def load_mobilenet(weights: WeightFile) -> MobileNetV2:
     """Load the network from torchvision's checkpoint, in inference mode; nothing in the file is run.
 
     Raises:
         ModelError: the file is missing, is no checkpoint, or is one of another network.
+        HashMismatchError: it is not the registered file.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ModelError(
-            str(path), found="no such file", expected="the MobileNetV2 weights", remedy=_REMEDY
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise ModelError(
-            str(path),
-            found=f"no readable checkpoint ({error})"[:300],
-            expected="a torch checkpoint",
-            remedy=_REMEDY,
-        ) from error
     network = MobileNetV2()
     try:
-        if not isinstance(state, Mapping):
-            raise TypeError(f"a {type(state).__name__}")
-        network.load_state_dict(OrderedDict(state), strict=True)
-    except (RuntimeError, TypeError, AttributeError) as error:
+        network.load_state_dict(load_tensors(weights.path, weights.sha256), strict=True)
+    except RuntimeError as error:
         raise ModelError(
-            str(path),
-            found=f"other contents ({error})"[:300],
-            expected="MobileNetV2's parameters",
-            remedy=_REMEDY,
+            str(weights.path),
+            found=f"tensors of another network ({error})"[:300],
+            expected="MobileNetV2's parameters, named as torchvision names them",
+            remedy="Name the model 'mobilenet-v2', or leave the weights out.",
         ) from error
     return network.eval().requires_grad_(False)
 

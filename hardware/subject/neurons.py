@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from closedloop.errors import ModelError
+from closedloop.models import WeightFile
 from hardware.subject.network import load_mobilenet
 from hardware.subject.pictures import Picture, calibration_pictures, resize
 
@@ -38,7 +38,12 @@ class Neurons:
     """
 
     def __init__(
-        self, weights: Path, layer: str, channels: Sequence[int], readout: str = "mean", input_px: int = 128
+        self,
+        weights: WeightFile,
+        layer: str,
+        channels: Sequence[int],
+        readout: str = "mean",
+        input_px: int = 96,
     ) -> None:
         if readout not in READOUTS:
             raise ModelError(

@@ -52,7 +52,8 @@ def _grating(generator: np.random.Generator, size: int) -> _Float:
     angle, cycles, phase = generator.uniform((0, 0.5, 0), (np.pi, 12, 2 * np.pi))
     wave = np.sin(np.pi * cycles * (x * np.cos(angle) + y * np.sin(angle)) + phase)
     one, other = generator.uniform(0, 1, (2, 3))
-    return one + (other - one) * (wave[..., None] * 0.5 + 0.5)
+    light: _Float = one + (other - one) * (wave[..., None] * 0.5 + 0.5)
+    return light
 
 
 def _noise(generator: np.random.Generator, size: int) -> _Float:
