@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from closedloop.errors import ModelError
+from closedloop.errors import CodeError, ModelError
 from closedloop.generators import base
 from closedloop.generators.dcgan_layout import read_layers
 from closedloop.generators.device import choose_device, default_threads, describe, exact
@@ -83,6 +83,13 @@ class DcganGenerator:
         x = self._first(codes)
         for layer in self._rest:
             x = layer(torch.relu_(x))
+        if not bool(torch.isfinite(x).all()):
+            raise CodeError(
+                "generator 'dcgan'",
+                found="codes so large that the network overflows",
+                expected="elements of the size of N(0, 1), far below 1e30",
+                remedy="Check the thread's initial_codes and the optimizer's mutation_size.",
+            )
         levels = torch.tanh(x).add_(1).mul_(127.5).round_().to(torch.uint8)
         return levels if levels.shape[3] == 3 else levels.expand(*levels.shape[:3], 3)
 

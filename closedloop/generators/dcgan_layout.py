@@ -78,14 +78,17 @@ def _folded(state: dict[str, Tensor], name: str, used: set[str], where: str) -> 
         key = f"{before}.{int(number) + 1}.{part}" if before else f"{int(number) + 1}.{part}"
         if key not in state:
             raise _wrong(where, f"no key {key!r}", f"the batch normalisation that follows {name!r}")
-        if tuple(state[key].shape) != (channels,) or not bool(torch.isfinite(state[key]).all()):
+        values = state[key].double()
+        good = tuple(values.shape) == (channels,) and bool(torch.isfinite(values).all())
+        if not good or (part == "running_var" and bool((values < 0).any())):
             raise _wrong(
                 where,
-                f"key {key!r} of shape {tuple(state[key].shape)}, or not finite",
-                f"{channels} finite values",
+                f"key {key!r} of shape {tuple(values.shape)}"
+                + (", or values that can't be" if values.ndim == 1 else ""),
+                f"{channels} finite values, a variance not below 0",
             )
         used.add(key)
-        parts.append(state[key].double())
+        parts.append(values)
     gain, bias, mean, variance = parts
     scale = gain / torch.sqrt(variance + _EPSILON)
     return Layer((state[name].double() * scale[None, :, None, None]).float(), (bias - mean * scale).float())
