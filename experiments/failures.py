@@ -42,7 +42,7 @@ def exit_code_of(action: Callable[[], object]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # the reader has gone (`closedloop ... | head`); the interpreter must not try to flush at its end
-        sys.stdout = None  # type: ignore[assignment]  # the documented way to keep it from flushing
+        sys.stdout = None
         return 0
     except Exception as error:  # noqa: BLE001  # the last resort of the program: nothing is above this
         _apologise(error)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from steps import SetupError, run_logged, step
 
+# large, and never imported in a session
+_NOT_COMPILED = r"[/\\](tests?|testing|sympy|PyQt6|imageio_ffmpeg)[/\\]"
 _SOURCES = ("pyproject.toml", "constraints.txt")
 
 
@@ -51,13 +53,22 @@ class Environment:
                 if done.returncode != 0:
                     raise SetupError(f"{self.folder} could not be created:\n{done.stdout}{done.stderr}")
         pip = [str(self.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        pip.append("--no-compile")  # pip compiles on one core; all of them do it below
         pinned = ["-c", str(self.root / "constraints.txt")]
         with step("install torch"):
             # first and by itself: so that pip settles on the constrained build before anything asks for another
             run_logged([*pip, "torch", *pinned], self.log)
         with step("install closedloop and what it needs"):
             run_logged([*pip, "-e", f"{self.root}[dev]", *pinned], self.log)
+        with step("compile"):
+            self._compile()
         self._stamp.write_text(self._wanted(), encoding="utf-8")
+
+    def _compile(self) -> None:
+        # so that no first session stands still for it; some packages ship files of other Pythons, and what
+        # does not compile would have failed at its import anyway, so the status is not asked for
+        command = [str(self.python), "-m", "compileall", "-q", "-j", "0", "-x", _NOT_COMPILED]
+        subprocess.run([*command, str(self.folder / "lib")], capture_output=True, check=False)
 
     def _works(self) -> bool:
         if not self.python.exists():
