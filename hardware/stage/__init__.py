@@ -1,0 +1,8 @@
+"""The stage: shows trials in a window of its own process, and a simulator of it.
+
+Importing this package brings neither PsychoPy nor a window: only the stage's own process does.
+"""
+
+from hardware.stage.proxy import PsychopyStage
+
+__all__ = ["PsychopyStage"]

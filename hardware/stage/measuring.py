@@ -1,0 +1,100 @@
+"""Measures the open window: is there a vertical blank, how long a frame, a drawing and an upload take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from closedloop.ports import Float64, Pixels
+from closedloop.protocol.models import Display
+from hardware.clock import LslClock
+from hardware.stage import refresh
+from hardware.stage.pacing import ClockPacer, Pacer, VblankPacer
+from hardware.stage.window import StageWindow
+
+_UPLOADS = 20
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found out about the display.
+
+    Attributes:
+        pacer: for the frame loop.
+        period_s: seconds per frame that trials are counted in.
+        refresh: as measured.
+        paced_by: ``"vblank"`` or ``"clock"``.
+        free_flip_ms: median time of a flip without any waiting of our own.
+        draw_s: drawing a frame, slowest of the measurement but for the slowest 5 %.
+        upload_s: uploading an image, likewise.
+    """
+
+    pacer: Pacer
+    period_s: float
+    refresh: refresh.Refresh
+    paced_by: str
+    free_flip_ms: float
+    draw_s: float
+    upload_s: float
+
+
+def measure(window: StageWindow, display: Display, clock: LslClock, image: Pixels) -> Measured:
+    """Measure (blocks some seconds, showing the background).
+
+    Args:
+        window: open.
+        display: what the protocol expects.
+        clock: of the session.
+        image: any, for timing the upload into slot 0.
+
+    Raises:
+        RefreshError: the refresh can't be determined, or isn't the expected one.
+    """
+    upload_s = [_timed_upload(window, clock, image) for _ in range(_UPLOADS)]
+    intervals_s, draws_s = _intervals(window, clock, None)
+    free_flip_ms = float(np.median(intervals_s)) * 1e3
+    pacer: Pacer
+    if refresh.flips_block(intervals_s, display.refresh_hz):
+        paced_by = "vblank"
+        measured = refresh.measure(intervals_s)
+        period_s = measured.period_s
+        pacer = VblankPacer(period_s)
+    else:
+        paced_by = "clock"
+        period_s = 1 / display.refresh_hz
+        window.wait_for_blank = False
+        pacer = ClockPacer(clock, period_s)
+        intervals_s, draws_s = _intervals(window, clock, pacer)
+        measured = refresh.measure_own_pace(intervals_s)
+    refresh.require(measured, display.refresh_hz, display.refresh_tolerance, paced_by)
+    return Measured(
+        pacer=pacer,
+        period_s=period_s,
+        refresh=measured,
+        paced_by=paced_by,
+        free_flip_ms=free_flip_ms,
+        draw_s=float(np.percentile(draws_s, 95)),
+        upload_s=float(np.percentile(upload_s[1:], 95)),
+    )
+
+
+def _timed_upload(window: StageWindow, clock: LslClock, image: Pixels) -> float:
+    before_s = clock.now()
+    window.upload(0, image)
+    return clock.now() - before_s
+
+
+def _intervals(window: StageWindow, clock: LslClock, pacer: Pacer | None) -> tuple[Float64, Float64]:
+    flips_s: list[float] = []
+    draws_s: list[float] = []
+    for _ in range(refresh.WARM_UP_FLIPS + refresh.FLIPS + 1):
+        before_s = clock.now()
+        window.draw(None)
+        draws_s.append(clock.now() - before_s)
+        if pacer is not None:
+            pacer.wait()
+        flips_s.append(window.flip())
+        if pacer is not None:
+            pacer.flipped(flips_s[-1])
+    return np.diff(flips_s[refresh.WARM_UP_FLIPS :]), np.array(draws_s[refresh.WARM_UP_FLIPS :])
