@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 _STEP_S = 0.001  # the rate is taken as constant for this long
+_STRETCH_S = 0.1  # and the gain for this long at most
 _HOUR_S = 3600.0
 
 Float = npt.NDArray[np.float64]
@@ -94,7 +95,7 @@ class Firing:
         times: list[Float] = []
         units: list[Int] = []
         while self._now_s < until_s:
-            end_s = until_s
+            end_s = min(until_s, self._now_s + _STRETCH_S)
             if self._changes and self._changes[0].time_s <= self._now_s:
                 self._target = np.array(self._changes.pop(0).target_hz)
                 continue

@@ -37,7 +37,7 @@ def calibration_pictures(count: int = 128, size_px: int = 96) -> list[Picture]:
 
 def resize(picture: Picture, size_px: int) -> Picture:
     """Return the picture ``(h, w, 3)`` as ``(size_px, size_px, 3)``, bilinear and without aliasing."""
-    image = Image.fromarray(picture, mode="RGB")
+    image = Image.fromarray(picture)
     return np.asarray(image.resize((size_px, size_px), Image.Resampling.BILINEAR))
 
 
