@@ -1,7 +1,7 @@
 """A generator without a network: the code is the image.
 
 It needs no model file, so tests and rigs can be tried without one, and an evolution with it is the control
-for what the GAN's prior adds (an evolution in pixels hardly climbs for a real neuron).
+for what a GAN's prior adds.
 """
 
 from __future__ import annotations
