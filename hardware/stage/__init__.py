@@ -4,5 +4,7 @@ Importing this package brings neither PsychoPy nor a window: only the stage's ow
 """
 
 from hardware.stage.proxy import PsychopyStage
+from hardware.stage.shuffled import ShuffledStage
+from hardware.stage.simulated import SimulatedStage, StageFault
 
-__all__ = ["PsychopyStage"]
+__all__ = ["PsychopyStage", "ShuffledStage", "SimulatedStage", "StageFault"]
