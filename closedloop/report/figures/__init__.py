@@ -1,0 +1,1 @@
+"""Drawings of the report. Each takes arrays and returns SVG; none reads the session file."""

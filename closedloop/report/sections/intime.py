@@ -1,0 +1,147 @@
+"""Responses in time (PSTH), early and late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from closedloop.errors import ClosedLoopError
+from closedloop.ports import Float64, StreamInfo
+from closedloop.protocol.models import Protocol, Units
+from closedloop.report.blocks import Block, Figure, Remark, Section
+from closedloop.report.figures import style
+from closedloop.report.figures.psth import Course, PsthPanel, draw_psth
+from closedloop.report.material import EvolvingThread, Material
+from closedloop.report.sampled import samples_around
+from closedloop.report.sections.course import ThreadCourse
+from closedloop.report.words import count, listed
+from closedloop.scoring import ResponseRule, Window, psth
+
+TITLE = "Responses in time"
+BIN_S = 0.01
+BEFORE_S = 0.05
+AFTER_WINDOW_S = 0.1
+
+
+def section(material: Material, found: Sequence[ThreadCourse]) -> Section:
+    """Return the section with one panel a thread."""
+    reason = _why_not(material)
+    if reason:
+        return Section("psth", TITLE, [Remark(reason)])
+    protocol = material.protocol
+    assert protocol is not None  # noqa: S101 - _why_not looked; for the type checker
+    panels, remarks, notes = [], [], []
+    for course in found:
+        try:
+            panel, note = _panel(material, protocol, course)
+        except ClosedLoopError as error:
+            remarks.append(Remark(f"{course.thread.name}: {error}", "warning"))
+            continue
+        if panel is None:
+            remarks.append(Remark(f"{course.thread.name}: {note}"))
+        else:
+            panels.append(panel)
+            notes.append(f"{course.thread.name}: {note}" if len(found) > 1 else note)
+    blocks: list[Block] = []
+    if panels:
+        window, baseline = _windows(protocol)
+        drawing = draw_psth(panels, window, baseline, protocol.presentation.on_ms / 1000)
+        caption = (
+            f"Mean rate in bins of {1000 * BIN_S:g} ms around the onset of evolved images, valid trials only;"
+            " the band is ± 1 standard error over trials. " + " ".join(notes)
+        )
+        blocks.append(
+            Figure(drawing, "Rate against time from onset, early and late in the session.", caption)
+        )
+    return Section("psth", TITLE, [*blocks, *remarks])
+
+
+def _why_not(material: Material) -> str:
+    if material.protocol is None:
+        return "The session's protocol could not be read, so the response window is not known."
+    if material.protocol.response.kind == "trials":
+        return "The stream sends one number a trial (kind trials): there is no time course to show."
+    if not material.trials["valid"].any():
+        return "There is no valid trial, so there is nothing to average."
+    if not any(info.get("role") == "response" for info in material.reader.details("streams", "info")):
+        return "No response stream was recorded."
+    return ""
+
+
+def _panel(material: Material, protocol: Protocol, course: ThreadCourse) -> tuple[PsthPanel | None, str]:
+    thread = course.thread
+    trials = material.of_thread(material.trials, thread)
+    trials = trials[trials["valid"] & (trials["image_kind"] == "evolved")]
+    chosen = _chosen(course, sorted({int(g) for g in trials["generation"]}))
+    if not chosen:
+        return None, "no valid trial of an evolved image, so there is nothing to average."
+    rule = rule_of_thread(material, protocol, thread)
+    window, _ = _windows(protocol)
+    span = Window(-BEFORE_S, window.end_s + AFTER_WINDOW_S)
+    drawn, notes = [], []
+    for label, numbers in chosen:
+        onsets = np.sort(trials[trials["generation"].isin(numbers)]["onset_s"].to_numpy(float))
+        one = _course(material, rule, thread, onsets, span, f"{label} ({_generations(numbers)})")
+        if one is None:
+            notes.append(f"no samples are in the file for the {label} trials.")
+            continue
+        drawn.append(one)
+        notes.append(f"{label}: {_generations(numbers)}, n = {count(len(onsets), 'trial')};")
+    if not drawn:
+        return None, " ".join(notes)
+    color = style.thread_color(thread.index)
+    return PsthPanel(thread.name, color, drawn), " ".join(notes).rstrip(";") + "."
+
+
+def _chosen(course: ThreadCourse, usable: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
+    """Choose the generations to compare: those of the test, or else the first and the last there are."""
+    result = course.significance
+    if result.evolved is not None:
+        return [("first two", result.first), ("best two", result.best)]
+    if len(usable) < 2:
+        return [("all", tuple(usable))] if usable else []
+    return [("first", (usable[0],)), ("last", (usable[-1],))]
+
+
+def rule_of_thread(material: Material, protocol: Protocol, thread: EvolvingThread) -> ResponseRule:
+    """Return how a thread's responses were measured, as the loop did.
+
+    Raises:
+        ClosedLoopError: the thread's units are not in the stream.
+    """
+    from closedloop.loop.rules import rule_of
+
+    infos = [i for i in material.reader.details("streams", "info") if i.get("role") == "response"]
+    info = StreamInfo(**{**infos[-1], "channel_names": tuple(infos[-1].get("channel_names", ()))})
+    units = next((t.units for t in protocol.threads if t.name == thread.name), Units())
+    return rule_of(protocol.response, units, info)
+
+
+def _course(
+    material: Material, rule: ResponseRule, thread: EvolvingThread, onsets: Float64, span: Window, label: str
+) -> Course | None:
+    around = samples_around(material.reader, rule, onsets, span)
+    if around is None:
+        return None
+    times, values, narrow = around
+    result = psth(narrow, times, values, onsets, span, BIN_S)
+    units = thread.spec.get("units", {})
+    if len(narrow.units) == 1:
+        return Course(label, result.centres_s, result.rate_hz[:, 0], result.sem_hz[:, 0])
+    weights = np.asarray(units.get("weights") or np.full(len(narrow.units), 1 / len(narrow.units)))
+    unknown = np.full(len(result.rate_hz), np.nan)  # units are correlated: their errors do not add up
+    return Course(label, result.centres_s, result.rate_hz @ weights, unknown)
+
+
+def _windows(protocol: Protocol) -> tuple[Window, Window | None]:
+    response = protocol.response
+    window = Window(response.window.start_ms / 1000, response.window.end_ms / 1000)
+    if response.baseline is None:
+        return window, None
+    return window, Window(response.baseline.start_ms / 1000, response.baseline.end_ms / 1000)
+
+
+def _generations(numbers: Sequence[int]) -> str:
+    word = "generation" if len(numbers) == 1 else "generations"
+    return f"{word} {listed([str(n) for n in numbers])}"

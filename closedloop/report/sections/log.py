@@ -1,0 +1,46 @@
+"""What happened besides: notes, keys, pauses, warnings."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from closedloop.report.blocks import Block, Quote, Remark, Section, Table, Text
+from closedloop.report.material import Material
+from closedloop.report.words import moment
+
+TITLE = "Notes and events"
+MOST_ROWS = 300
+
+
+def section(material: Material) -> Section:
+    """Return the section with what the person at the rig wrote first, then everything else."""
+    events = material.reader.table("events").sort_values("time_s")
+    blocks: list[Block] = []
+    rows = []
+    for kind, time_s, detail in zip(events["kind"], events["time_s"], events["detail"], strict=True):
+        known = _decoded(str(detail))
+        when = f"{moment(float(time_s) - material.start_s)} min"
+        if kind == "note":
+            text = next((str(known[key]) for key in ("text", "note") if known.get(key)), _words(known))
+            blocks.append(Quote(text, when))
+        else:
+            rows.append([when, str(kind), _words(known)])
+    if material.protocol is not None and material.protocol.notes:
+        blocks.insert(0, Quote(material.protocol.notes, "in the protocol"))
+    if rows:
+        blocks.append(Table(("time", "event", "detail"), rows[:MOST_ROWS], numeric=(0,)))
+    if len(rows) > MOST_ROWS:
+        blocks.append(Text(f"{len(rows) - MOST_ROWS:,} more are in the session file, table events."))
+    if not blocks:
+        blocks.append(Remark("No note was written, no key was pressed, and no warning was given."))
+    return Section("log", TITLE, blocks)
+
+
+def _decoded(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    return value if isinstance(value, dict) else {"": value}
+
+
+def _words(known: dict[str, Any]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {value}".strip() for key, value in known.items())

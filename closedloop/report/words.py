@@ -1,0 +1,92 @@
+"""Numbers and times in words, the same way all over the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+NONE = "–"  # noqa: RUF001 - a dash in an empty cell is what is meant
+THIN = "\u202f"  # between a number and its unit
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number with so many significant digits; a dash for none."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(places, 6)}f}"
+
+
+def quantity(value: float | None, unit: str, digits: int = 3) -> str:
+    """Return a number and its unit; a dash for none."""
+    text = number(value, digits)
+    return text if text == NONE else f"{text}{THIN}{unit}"
+
+
+def mean_sem(mean: float | None, sem: float | None, unit: str = "") -> str:
+    """Return ``mean ± sem unit``, both with the same number of decimals."""
+    if mean is None or not math.isfinite(mean):
+        return NONE
+    tail = f"{THIN}{unit}" if unit else ""
+    if sem is None or not math.isfinite(sem):
+        return f"{mean:.1f}{tail}"
+    return f"{mean:.1f} ± {sem:.1f}{tail}"
+
+
+def count(n: int, singular: str, plural: str | None = None) -> str:
+    """Return ``1 trial``, ``1,204 trials``, ``no trial``."""
+    if n == 0:
+        return f"no {singular}"
+    return f"{n:,} {singular if n == 1 else plural or singular + 's'}"
+
+
+def share(part: float, whole: float) -> str:
+    """Return a share in percent; a dash of nothing."""
+    if not whole:
+        return NONE
+    percent = 100.0 * part / whole
+    if 0 < percent < 0.1:
+        return f"{percent:.2g}{THIN}%"
+    return f"{percent:.1f}{THIN}%" if percent < 99.95 or percent == 100 else f"{percent:.2f}{THIN}%"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration as people say it: ``42 s``, ``3 min 20 s``, ``1 h 12 min``."""
+    if seconds is None or not math.isfinite(seconds):
+        return NONE
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}{THIN}s"
+    if whole < 3600:
+        return f"{whole // 60}{THIN}min {whole % 60}{THIN}s"
+    return f"{whole // 3600}{THIN}h {whole % 3600 // 60}{THIN}min"
+
+
+def moment(seconds: float) -> str:
+    """Return a time from the start as ``m:ss.s``."""
+    sign = "−" if seconds < 0 else ""  # noqa: RUF001 - a minus sign is what is meant
+    tenths = round(abs(seconds) * 10)
+    return f"{sign}{tenths // 600}:{tenths % 600 / 10:04.1f}"
+
+
+def p_value(p: float) -> str:
+    """Return a p value as it is printed."""
+    if not math.isfinite(p):
+        return NONE
+    if p < 1e-4:
+        exponent = math.floor(math.log10(p)) if p > 0 else -300
+        return f"< 10{_superscript(exponent + 1)}"
+    return f"{p:.2g}"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return ``a``, ``a and b``, ``a, b and c``."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def _superscript(value: int) -> str:
+    return str(value).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
