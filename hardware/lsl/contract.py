@@ -83,8 +83,8 @@ def check_same(info: StreamInfo, first: StreamInfo, names: bool = True) -> None:
         ("a nominal rate in Hz of", info.nominal_hz, first.nominal_hz),
     ]
     if names:
-        differ = [(now, was) for now, was in zip(info.channel_names, first.channel_names) if now != was]
-        compared += [("a channel named", now, was) for now, was in differ[:1]]
+        pairs = zip(info.channel_names, first.channel_names, strict=False)  # the count is compared above
+        compared += [("a channel named", now, was) for now, was in pairs]
     for what, now, was in compared:
         if now != was:
             raise StreamMismatchError(

@@ -24,6 +24,7 @@ _DTYPES = {
     pylsl.cf_int64: "int64",
 }
 _ROUND_S = 1.0  # liblsl warns of looks below 0.5 s, and asks known peers only after 0.75 s
+_PINNED_ROUND_S = 0.6  # where the source id is pinned, no stranger can be taken for it
 _LIST_LISTEN_S = 0.5
 
 
@@ -87,8 +88,10 @@ def find(
         AmbiguousStreamError: more than one fits.
     """
     until_s = time.monotonic() + wait_s
+    round_s = _ROUND_S if selection.source_id is None else _PINNED_ROUND_S
     while True:
-        found = look(role, kind, _ROUND_S)
+        found = look(role, kind, round_s)
+        round_s = _ROUND_S
         infos = [info for _, info in found]
         if fitting(selection, infos) or time.monotonic() >= until_s:
             chosen = select(role, selection, infos)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -42,6 +43,6 @@ class Continuity:
         jumps = (steps_s > self._longest_step_s) | (steps_s < -_SHORTEST_GAP_S)
         cuts = np.flatnonzero(jumps)
         edges = [0, *(int(cut) for cut in cuts if cut > 0), len(stamps_s)]
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges):
             yield start, stop, bool(jumps[start])
         self._last_s = float(stamps_s[-1])

@@ -19,6 +19,7 @@ from closedloop.protocol.models import StreamSelection
 from hardware.lsl import discover
 from hardware.lsl.clockfit import Probe
 from hardware.lsl.contract import check_same
+from hardware.lsl.selection import fitting, select
 
 _PROBE_EVERY_S = 0.5  # liblsl measures every 2 s; asking more often only finds its result sooner
 _OPEN_S = 5.0
@@ -133,11 +134,11 @@ class Keeper(threading.Thread):
             # without a source id the host is what tells it from a namesake
             if first.source_id or info.hostname == first.hostname
         ]
-        candidates = discover.fitting(identity, [info for _, info in found])
+        candidates = fitting(identity, [info for _, info in found])
         if not candidates or not self._wanted.is_set():
             return False
         try:
-            chosen = discover.select(first.role, identity, candidates)
+            chosen = select(first.role, identity, candidates)
             check_same(chosen, first, names=False)
             raw = next(raw for raw, info in found if info.uid == chosen.uid)
             fresh = _open(raw, first.role, first.kind, chosen, partial(check_same, first=first))

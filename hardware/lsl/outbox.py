@@ -68,7 +68,7 @@ class Outbox:
         """
         payload = messages.pack(chunk)
         with self._changed:
-            if self._bytes + len(payload) <= self._limit_bytes:
+            if not self._bytes or self._bytes + len(payload) <= self._limit_bytes:
                 # a later loss is another one: it stands behind this chunk
                 self._lost.pop(chunk.role, None)
                 self._push(payload)

@@ -16,6 +16,7 @@ from hardware.lsl.keeper import Connection, Keeper
 from hardware.lsl.liveness import LivenessMonitor, thresholds
 
 _PULL_SAMPLES = 512
+_PULL_BYTES = 1 << 17  # so that a chunk of a wide stream is small beside the queue
 _PULLS = 32  # at most in one go, so that a backlog of one stream does not keep the other waiting
 _KEEP_ALIVE_KINDS = ("spikes", "trials")
 
@@ -46,6 +47,8 @@ class Reader:
         self._keep_alive = False
         self._keeper = Keeper(first)
         self._inlet = first.inlet
+        sample_bytes = first.info.channels * np.dtype(first.info.dtype).itemsize
+        self._pull_samples = max(1, min(_PULL_SAMPLES, _PULL_BYTES // sample_bytes))
         self._connected = True
         now_s = pylsl.local_clock()
         limits = thresholds(first.info.kind, first.info.nominal_hz, liveness)
@@ -99,7 +102,7 @@ class Reader:
         for _ in range(_PULLS):
             try:
                 values, stamps_s = self._inlet.pull_chunk(
-                    timeout=0.0, max_samples=_PULL_SAMPLES, as_numpy=True
+                    timeout=0.0, max_samples=self._pull_samples, as_numpy=True
                 )
             except pylsl.util.LostError:
                 self._connected = False
@@ -111,7 +114,7 @@ class Reader:
             if len(stamps_s) == 0:
                 return
             self._received(values, stamps_s)
-            if len(stamps_s) < _PULL_SAMPLES:
+            if len(stamps_s) < self._pull_samples:
                 return
 
     def _received(self, values: np.ndarray, stamps_s: np.ndarray) -> None:
