@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from closedloop.errors import ProcessDiedError, ProtocolError
-from closedloop.protocol import load_protocol
+from closedloop.protocol.load import load_protocol
 from closedloop.protocol.models import Corner, Protocol
 from experiments.console import err
 from hardware.display import has_display, virtual_display
@@ -108,7 +108,8 @@ def subject_arguments(protocol: Protocol) -> list[str]:
     side = _picture_side_px(protocol)
     left, top = (width - side) // 2, (height - side) // 2
     return [
-        "--patch", f"{x},{y}",
+        "--patch-x", str(x),
+        "--patch-y", str(y),
         "--picture", f"{left},{top},{side},{side}",
         "--seed", str(protocol.seed),
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from closedloop.errors import ClosedLoopError, DiskError, SessionAbortedError
 from closedloop.loop.evolution import EvolutionSession, Outcome
 from closedloop.loop.threads import EvolutionThread
 from closedloop.ports import Rig
-from closedloop.protocol import LoadedProtocol, load_protocol
+from closedloop.protocol.load import LoadedProtocol, load_protocol
 from closedloop.protocol.frames import check_timing, plan_frames
 from closedloop.session import SessionStore
 from closedloop.session.database import FILE_NAME

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from closedloop.ports import DisplayReport, Rig, Stage, StreamInfo
 from closedloop.protocol.models import Protocol
 from hardware.clock import LslClock
-from hardware.lsl import LslLink
+from hardware.lsl.proxy import LslLink
 from hardware.stage import PsychopyStage, ShuffledStage
 
 

@@ -30,7 +30,7 @@ _LINE_EVERY_S = 2.0
 def list_() -> None:
     """List the models that are known, whether they are here, and what they may be used for.
 
-    Example:
+    For example:
     ```
     closedloop models list
     ```
@@ -64,7 +64,7 @@ def fetch(
 ) -> None:
     """Fetch model files that are not here yet, and check the ones that are.
 
-    Examples:
+    For example:
     ```
     closedloop models fetch
     closedloop models fetch dcgan-faces

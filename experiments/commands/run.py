@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from experiments.console import out
+from experiments.lsl_quiet import quiet_lsl
 
 Protocol = Annotated[Path, typer.Argument(help="Protocol file (YAML).", metavar="PROTOCOL")]
 Out = Annotated[
@@ -39,13 +40,14 @@ def run(
     While it runs, these keys are heard in the terminal and in the stimulus window: p pauses and resumes,
     e ends after this generation, a (twice) aborts, n writes a note. Ctrl-C ends the session cleanly too.
 
-    Examples:
+    For example:
     ```
     closedloop run protocols/demo.yaml
     closedloop run rig.yaml --out /data/monkey --set seed=7 --set limits.generations=20
     closedloop run rig.yaml --dry-run
     ```
     """
+    quiet_lsl()
     from experiments import evolution
 
     if dry_run:
@@ -61,7 +63,7 @@ def demo(out_folder: Out = None, overrides: Set = None) -> None:
     Without a screen it brings up a virtual display. A simulated subject looks at the window and sends its
     spikes over LSL, as a recording system would. A few minutes; the session folder holds report.html.
 
-    Examples:
+    For example:
     ```
     closedloop demo
     closedloop demo --set seed=3 --out /tmp/sessions

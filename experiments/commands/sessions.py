@@ -20,7 +20,7 @@ Session = Annotated[
 def report(session: Session) -> None:
     """Write report.html of a session anew, from its session file and nothing else.
 
-    Example:
+    For example:
     ```
     closedloop report sessions/demo_evolution_20261121-1000
     ```
@@ -39,7 +39,7 @@ def export(
 ) -> None:
     """Write a session's tables, events and images anew: `events.tsv`, `tables/`, `images/`.
 
-    Example:
+    For example:
     ```
     closedloop export sessions/demo_evolution_20261121-1000 --to /data/for-analysis
     ```

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from closedloop.errors import StreamNotFoundError
 from experiments.console import out
+from experiments.lsl_quiet import quiet_lsl
 
 if TYPE_CHECKING:
     from hardware.lsl.discover import StreamReport
@@ -28,12 +29,13 @@ def streams(
     The kind is a guess from a stream's form; the protocol decides what its samples mean. The clock offset
     is what has to be added to its stamps, with its uncertainty. Ends with 5 if there is no stream.
 
-    Examples:
+    For example:
     ```
     closedloop streams
     closedloop streams --watch
     ```
     """
+    quiet_lsl()
     from hardware.lsl.discover import list_streams
 
     if watch:
