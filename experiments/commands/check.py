@@ -49,7 +49,7 @@ def check(
 
     loaded = None
     if protocol is not None:
-        from closedloop.protocol import load_protocol
+        from closedloop.protocol.load import load_protocol
 
         loaded = load_protocol(protocol, overrides or []).protocol
 

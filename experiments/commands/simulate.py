@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import fields
 from typing import Annotated, Any
 
 import typer
 
-from closedloop.errors import ProtocolError
 from experiments.lsl_quiet import quiet_lsl
 
 simulate = typer.Typer(
@@ -86,18 +86,17 @@ def subject(
     """
     given = {key: value for key, value in locals().items() if value is not None}
     quiet_lsl()
-    from hardware.subject.__main__ import run_until_signalled
+    options = _options(given)
+    from hardware.subject.subject import run
 
-    code = run_until_signalled(_options(given))
-    raise typer.Exit(code)
+    received: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda which, _frame: received.append(which))
+    run(options, lambda: bool(received))
 
 
 def _options(given: dict[str, Any]) -> Any:
-    """Turn what was typed into the subject's options.
-
-    Raises:
-        ProtocolError: a value that is not one of its kind.
-    """
+    """Turn what was typed into the subject's options; a value that can't be is a wrong command line."""
     from hardware.subject.faults import parse_fault
     from hardware.subject.firing import FiringOptions
     from hardware.subject.options import SubjectOptions
@@ -111,12 +110,7 @@ def _options(given: dict[str, Any]) -> Any:
         given["firing"] = FiringOptions(**{name: given.pop(name) for name in firing})
         return SubjectOptions(**given)
     except ValueError as error:
-        raise ProtocolError(
-            "closedloop simulate subject",
-            found=str(error),
-            expected="a value that the option can have",
-            remedy="See: closedloop simulate subject --help",
-        ) from error
+        raise typer.BadParameter(str(error)) from error
 
 
 def _numbers(text: str, count: int | None) -> tuple[int, ...]:

@@ -1,0 +1,132 @@
+"""The protocol's response stream: is it there, is it the right one, and does it look alive."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pylsl
+
+from closedloop.ports import StreamInfo
+from closedloop.protocol.models import Protocol
+from hardware.check.finding import Finding, Verdict, at_most, told
+from hardware.lsl.contract import check_response
+from hardware.lsl.discover import find, probe_clock
+
+UNCERTAINTY_MS = 2.0
+"""Of the clock offset: more would smear the response window's edges."""
+
+RATE_SHARE = 0.05
+"""The rate of a regular stream, measured over a second, may differ from its nominal one by this."""
+
+_LISTEN_S = 1.5
+_PROBE_S = 3.0
+
+
+def judge_stream(protocol: Protocol) -> Sequence[Finding]:
+    """Find the stream, hold it to the contract, and listen to it for a moment (blocks some seconds).
+
+    Raises:
+        StreamError: none, more than one, or one that is not what the protocol says.
+    """
+    response = protocol.response
+    raw, info = find("response", response.kind, response.stream, protocol.limits.wait_for_stream_s)
+    check_response(
+        info, response, sorted({unit for thread in protocol.threads for unit in thread.units.units})
+    )
+    inlet = pylsl.StreamInlet(raw, max_buflen=10, recover=False)
+    try:
+        inlet.open_stream(timeout=_PROBE_S)
+        probe = probe_clock(inlet, _PROBE_S)
+        stamps_s, values = listen(inlet)
+    except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
+        return [
+            _there(info),
+            Finding(
+                "response stream: connection",
+                str(error) or "no answer",
+                "",
+                Verdict.UNKNOWN,
+                f"samples and clock within {_PROBE_S:g} s",
+                "Restart the sender; let the firewall pass TCP and UDP ports 16571 to 16604.",
+            ),
+        ]
+    ages_s = pylsl.local_clock() - (stamps_s + probe.offset_s)
+    return [
+        _there(info),
+        at_most(
+            "response stream: clock uncertainty",
+            probe.uncertainty_s / 2 * 1e3,
+            UNCERTAINTY_MS,
+            "ms",
+            "Connect the recording computer by cable, without a busy switch between.",
+        ),
+        told("response stream: clock offset", probe.offset_s * 1e3, "ms"),
+        *(_regular(info, stamps_s, ages_s, protocol) if info.nominal_hz > 0 else _irregular(stamps_s)),
+        _values(values),
+    ]
+
+
+def listen(inlet: pylsl.StreamInlet) -> tuple[np.ndarray, np.ndarray]:
+    """Return the stamps (n,) and values (n, channels) that come in a moment (blocks so long)."""
+    chunks, stamps = [], []
+    until_s = time.monotonic() + _LISTEN_S
+    while time.monotonic() < until_s:
+        values, stamps_s = inlet.pull_chunk(timeout=0.05, max_samples=1024)
+        if stamps_s:
+            chunks.append(np.asarray(values, float))
+            stamps.append(np.asarray(stamps_s, float))
+    if not stamps:
+        return np.empty(0), np.empty((0, inlet.channel_count))
+    return np.concatenate(stamps), np.concatenate(chunks)
+
+
+def _there(info: StreamInfo) -> Finding:
+    rate = f"{info.nominal_hz:g} Hz" if info.nominal_hz > 0 else "irregular"
+    words = f"{info.name!r} on {info.hostname}: {info.kind}, {rate}, {info.channels} x {info.dtype}"
+    return Finding("response stream", words, "", Verdict.OK, "the one that the protocol selects")
+
+
+def _regular(
+    info: StreamInfo, stamps_s: np.ndarray, ages_s: np.ndarray, protocol: Protocol
+) -> Sequence[Finding]:
+    late_ms = protocol.response.liveness.late_after_ms
+    span_s = float(stamps_s[-1] - stamps_s[0]) if len(stamps_s) > 1 else math.nan
+    rate_hz = (len(stamps_s) - 1) / span_s if span_s > 0 else math.nan
+    off = abs(rate_hz / info.nominal_hz - 1)
+    return [
+        at_most(
+            "response stream: age of newest sample",
+            float(ages_s[-1]) * 1e3 if len(ages_s) else math.nan,
+            late_ms,
+            "ms",
+            "Let the sender push smaller chunks, or raise response.liveness.late_after_ms.",
+        ),
+        Finding(
+            "response stream: rate",
+            rate_hz,
+            "Hz",
+            Verdict.UNKNOWN if math.isnan(off) else Verdict.OK if off <= RATE_SHARE else Verdict.BAD,
+            f"{info.nominal_hz:g} Hz within {RATE_SHARE:.0%}",
+            "Correct the nominal rate that the sender announces, or see why samples are lost.",
+        ),
+    ]
+
+
+def _irregular(stamps_s: np.ndarray) -> Sequence[Finding]:
+    # a silent unit is no fault, so nothing is required of it
+    return [told("response stream: samples heard", len(stamps_s) / _LISTEN_S, "per s")]
+
+
+def _values(values: np.ndarray) -> Finding:
+    finite = float(np.isfinite(values).mean()) * 100 if values.size else 100.0
+    return Finding(
+        "response stream: values that are numbers",
+        finite,
+        "%",
+        Verdict.OK if finite == 100.0 else Verdict.BAD,
+        "100 %",
+        "The sender sends NaN or infinity; see which channels are not connected.",
+    )
