@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
 
-from closedloop.generators import GENERATORS, generator_class
-from closedloop.models import list_models
 from closedloop.optimizers import OPTIMIZERS
-from closedloop.protocol.models import Display, OptimizerSpec, Protocol, Response, Thread
+from closedloop.protocol.models import Display, Protocol, Response, Thread
 from closedloop.protocol.paths import is_weight_path
-from closedloop.protocol.problems import Problem, did_you_mean, one_of
-from closedloop.protocol.validate import problems_in
+from closedloop.protocol.plugins import check_generator, check_optimizer, given_parameters
+from closedloop.protocol.problems import Problem
 from closedloop.references import image_files
 
 
@@ -27,8 +21,8 @@ def check_protocol(protocol: Protocol) -> list[Problem]:
     problems = list(_response(protocol.response))
     for index, thread in enumerate(protocol.threads):
         problems += _units(index, thread, protocol.response)
-        problems += _optimizer(index, thread)
-        problems += _generator(index, thread)
+        problems += check_optimizer(index, thread)
+        problems += check_generator(index, thread)
         problems += _place(index, thread, protocol.display)
     return problems
 
@@ -109,71 +103,6 @@ def _units(index: int, thread: Thread, response: Response) -> Iterator[Problem]:
             )
 
 
-def _optimizer(index: int, thread: Thread) -> list[Problem]:
-    spec, at = thread.optimizer, ("threads", index, "optimizer")
-    if spec.name not in OPTIMIZERS:
-        return [_unknown((*at, "name"), spec.name, sorted(OPTIMIZERS))]
-    model = OPTIMIZERS[spec.name].parameters_type
-    outside = _outside(("name", "preset"), spec.parameters, (*at, "parameters"))
-    if outside:
-        return outside
-    problems = []
-    for problem in _parameters(model, _given(spec), (*at, "parameters")):
-        of_preset = problem.path == (*at, "parameters", "preset")
-        problems.append(replace(problem, path=(*at, "preset")) if of_preset else problem)
-    return problems
-
-
-def _given(spec: OptimizerSpec) -> dict[str, Any]:
-    preset = {} if spec.preset is None else {"preset": spec.preset}
-    return {**spec.parameters, **preset, "name": spec.name}
-
-
-def _generator(index: int, thread: Thread) -> list[Problem]:
-    spec, at = thread.generator, ("threads", index, "generator")
-    if spec.name not in GENERATORS:
-        return [_unknown((*at, "name"), spec.name, sorted(GENERATORS))]
-    problems: list[Problem] = []
-    if spec.weights is not None:
-        if is_weight_path(spec.weights):
-            if spec.sha256 is None:
-                problems.append(
-                    Problem(
-                        (*at, "sha256"),
-                        "nothing",
-                        "the SHA-256 of the weight file",
-                        f"sha256sum {Path(spec.weights).name} tells it.",
-                    )
-                )
-        else:
-            known = [entry.id for entry in list_models()]
-            if spec.weights not in known:
-                problems.append(_unknown((*at, "weights"), spec.weights, known))
-    if spec.parameters:  # the defaults need no check, and some generators take seconds to import
-        problems += _parameters(generator_class(spec.name).Parameters, spec.parameters, (*at, "parameters"))
-    return problems
-
-
-def _parameters(model: type[BaseModel], given: dict[str, Any], at: tuple[str | int, ...]) -> list[Problem]:
-    try:
-        model.model_validate_json(json.dumps(given), strict=True)
-    except ValidationError as error:
-        return problems_in(error, model, at)
-    return []
-
-
-def _outside(keys: tuple[str, ...], parameters: dict[str, Any], at: tuple[str | int, ...]) -> list[Problem]:
-    return [
-        Problem((*at, key), f"the key '{key}'", "parameters only", "Move it up, beside 'parameters'.")
-        for key in keys
-        if key in parameters
-    ]
-
-
-def _unknown(at: tuple[str | int, ...], name: str, known: list[str]) -> Problem:
-    return Problem(at, f"the text {name!r}", one_of(known), did_you_mean(name, known))
-
-
 def _place(index: int, thread: Thread, display: Display) -> Iterator[Problem]:
     """Find images that leave the window or cover the photodiode's patch."""
     if display.monitor:
@@ -221,7 +150,7 @@ def _initial_codes(index: int, thread: Thread) -> list[Problem]:
     if not np.isfinite(codes).all():
         return [Problem(at, "codes that are NaN or infinite", "finite codes")]
     spec = thread.optimizer
-    parameters = OPTIMIZERS[spec.name].parameters_type.model_validate(_given(spec))
+    parameters = OPTIMIZERS[spec.name].parameters_type.model_validate(given_parameters(spec))
     population = getattr(parameters, "population", None)
     if population is not None and len(codes) > population:
         remedy = "Take fewer codes, or a larger population."

@@ -1,38 +1,25 @@
 """Reads a protocol file into plain values and remembers the line of each.
 
-Nothing in the file is trusted: its size and depth are bounded, tags (which could name Python objects) and
-aliases (which can make a small file huge) are refused before anything is built from it.
+Nothing in the file is trusted: its size is bounded here, and ``safe_yaml`` refuses tags (which could name
+Python objects) and aliases (which can make a small file huge) before anything is built from it.
 """
 
 from __future__ import annotations
 
 import datetime
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    CollectionEndEvent,
-    CollectionStartEvent,
-    DocumentStartEvent,
-    NodeEvent,
-    ScalarEvent,
-)
-from ruamel.yaml.representer import RoundTripRepresenter
 
 from closedloop.errors import ProtocolError
 from closedloop.protocol.fields import KeyPath
+from closedloop.protocol.safe_yaml import load_round_trip, refusal
 
 LARGEST_FILE_BYTES = 256 * 1024
-DEEPEST = 24
 
 
 @dataclass(frozen=True)
@@ -48,27 +35,6 @@ class Document:
     text: str
     tree: dict[str, Any]
     lines: Mapping[KeyPath, int]
-
-
-class _Representer(RoundTripRepresenter):
-    """Writes nothing as ``null``, as the protocols do, and not as an empty place."""
-
-    def write_null(self, _: None) -> Any:
-        """Return the node of a null."""
-        return self.represent_scalar("tag:yaml.org,2002:null", "null")
-
-
-_Representer.add_representer(type(None), _Representer.write_null)
-
-
-def round_trip_yaml() -> YAML:
-    """Return a reader and writer that keeps comments and quotes, and builds no objects."""
-    yaml = YAML(typ="rt", pure=True)
-    yaml.Representer = _Representer
-    yaml.preserve_quotes = True
-    yaml.width = 4096  # long lines stay as they are
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    return yaml
 
 
 def read_text(path: Path) -> tuple[str, str]:
@@ -152,30 +118,6 @@ def read_document(text: str, name: str) -> Document:
     return Document(text, tree, lines)
 
 
-def load_round_trip(text: str, name: str) -> Any:
-    """Return ruamel's tree of a text, which can be written again with its comments.
-
-    Raises:
-        ProtocolError: as for ``read_document``.
-    """
-    try:
-        _scan(text, name)
-        return round_trip_yaml().load(text)
-    except DuplicateKeyError as error:
-        key = str(error.problem).split('"')[1]
-        raise _refusal(
-            name, _line(error), f"the key '{key}' for a second time", "each key once", "Remove one of them."
-        ) from error
-    except MarkedYAMLError as error:
-        raise _syntax_error(name, error) from error
-    except (YAMLError, ValueError, OverflowError, RecursionError) as error:
-        # e.g. a control character, or a number of more digits than Python reads
-        first = str(error).strip().splitlines()[0]
-        raise _refusal(
-            name, None, f"something unreadable ({first})", "YAML", "Look for odd characters and huge numbers."
-        ) from error
-
-
 def plain_value(text: str, name: str) -> Any:
     """Return the plain value of a short YAML text such as ``20`` or ``[1, 2]``.
 
@@ -183,59 +125,6 @@ def plain_value(text: str, name: str) -> Any:
         ProtocolError: as for ``read_document``.
     """
     return _plain(load_round_trip(text, name), name)[0]
-
-
-def _refusal(name: str, line: int | None, found: str, expected: str, remedy: str) -> ProtocolError:
-    where = name if line is None else f"{name}:{line}"
-    return ProtocolError(where, found=found, expected=expected, remedy=remedy)
-
-
-def _line(error: MarkedYAMLError) -> int | None:
-    mark = error.problem_mark or error.context_mark
-    return None if mark is None else mark.line + 1
-
-
-def _syntax_error(name: str, error: MarkedYAMLError) -> ProtocolError:
-    problem = str(error.problem)
-    if "'\\t'" in problem or "\\t" in problem:
-        return _refusal(name, _line(error), "a tab", "spaces for indentation", "Replace tabs by spaces.")
-    remedy = "Look for a missing colon, quote or bracket, or a wrong indentation, here or in the line before."
-    return _refusal(name, _line(error), f"broken YAML ({problem})", "YAML", remedy)
-
-
-def _scan(text: str, name: str) -> None:
-    """Refuse what a protocol must not hold, event by event, before anything is built."""
-    depth = 0
-    documents = 0
-    for event in round_trip_yaml().parse(io.StringIO(text)):
-        line = event.start_mark.line + 1
-        if isinstance(event, DocumentStartEvent):
-            documents += 1
-            if documents > 1:
-                raise _refusal(name, line, "a second document ('---')", "one protocol in a file", "Split it.")
-            if event.version is not None or event.tags:
-                raise _refusal(name, line, "a YAML directive ('%...')", "none", "Remove the line.")
-        elif isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor is not None):
-            raise _refusal(
-                name,
-                line,
-                f"the anchor or alias '{event.anchor}'",
-                "each value written out where it counts",
-                "Write the value out in both places.",
-            )
-        if isinstance(event, (ScalarEvent, CollectionStartEvent)) and event.tag is not None:
-            raise _refusal(
-                name, line, f"the tag '{event.tag}'", "plain values", "Remove the tag; protocols run no code."
-            )
-        if isinstance(event, ScalarEvent) and event.value == "<<" and event.implicit[0]:
-            raise _refusal(
-                name, line, "a merge key ('<<')", "each value written out", "Write the values out."
-            )
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if depth > DEEPEST:
-            raise _refusal(
-                name, line, f"more than {DEEPEST} levels of nesting", "a protocol", "Is this the right file?"
-            )
 
 
 def _plain(tree: Any, name: str) -> tuple[Any, dict[KeyPath, int]]:
@@ -248,7 +137,7 @@ def _plain(tree: Any, name: str) -> tuple[Any, dict[KeyPath, int]]:
             for key, value in node.items():
                 at = node.lc.key(key)[0] + 1
                 if not isinstance(key, str):
-                    raise _refusal(
+                    raise refusal(
                         name, at, f"the key {key!r}", "text as a key", "Correct it, or put it in quotes."
                     )
                 lines[(*path, str(key))] = at

@@ -13,12 +13,13 @@ from pydantic import ValidationError
 
 from closedloop.errors import ProtocolError
 from closedloop.protocol.checks import check_inputs, check_protocol
-from closedloop.protocol.document import load_round_trip, read_document, read_text, round_trip_yaml
+from closedloop.protocol.document import read_document, read_text
 from closedloop.protocol.fields import KeyPath, dotted
 from closedloop.protocol.models import Protocol
 from closedloop.protocol.overrides import NOT_IN_FILE, Override, apply_override, parse_override
 from closedloop.protocol.paths import absolute_inputs
 from closedloop.protocol.problems import Located, Problem, protocol_error
+from closedloop.protocol.safe_yaml import load_round_trip, round_trip_yaml
 from closedloop.protocol.validate import problems_in
 
 
@@ -85,7 +86,7 @@ def load_protocol(
     tree = document.tree
     parsed = [parse_override(override) for override in overrides]
     set_paths = {apply_override(tree, override, keep_form=False)[0]: override for override in parsed}
-    for at, _, now in list(absolute_inputs(tree, path.absolute().parent)):
+    for at, _, now in list(absolute_inputs(tree, path.parent.resolve())):
         _put(tree, at, now)
     try:
         # through JSON, because there pydantic can be strict (no true for 1, no 1.5 for 1) and still take
@@ -98,7 +99,9 @@ def load_protocol(
         problems = check_inputs(protocol)
     if problems:
         raise _error(path, problems, document.lines, set_paths)
-    return LoadedProtocol(protocol, path.absolute(), text, tuple(item.text for item in parsed), sha256)
+    return LoadedProtocol(
+        protocol, path.parent.resolve() / path.name, text, tuple(item.text for item in parsed), sha256
+    )
 
 
 def _error(
@@ -109,11 +112,18 @@ def _error(
 ) -> ProtocolError:
     located = []
     for problem in problems:
-        override = next((item for at, item in set_paths.items() if problem.path[: len(at)] == at), None)
+        override = next(
+            (item for at, item in set_paths.items() if _comes_from(problem.path, at, lines)), None
+        )
         ancestors = (problem.path[:depth] for depth in range(len(problem.path), 0, -1))
         line = next((lines[at] for at in ancestors if at in lines), None)
-        located.append(Located(problem, line, None if override is None else override.where))
+        located.append(Located(problem, line) if override is None else Located(problem, None, override.where))
     return protocol_error(str(path), located)
+
+
+def _comes_from(path: KeyPath, at: KeyPath, lines: Mapping[KeyPath, int]) -> bool:
+    """Return whether what stands at ``path`` was set by an override of ``at``, or made for it."""
+    return path[: len(at)] == at or (path not in lines and path != () and at[: len(path)] == path)
 
 
 def _put(tree: Any, path: KeyPath, value: str) -> None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from closedloop.errors import ProtocolError
-from closedloop.protocol.document import load_round_trip, plain_value
+from closedloop.protocol.document import plain_value
 from closedloop.protocol.fields import KeyPath
 from closedloop.protocol.models import Thread
 from closedloop.protocol.problems import did_you_mean
+from closedloop.protocol.safe_yaml import load_round_trip
 
 NOT_IN_FILE = object()
 
