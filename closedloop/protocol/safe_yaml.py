@@ -74,7 +74,9 @@ def refusal(name: str, line: int | None, found: str, expected: str, remedy: str)
     Args:
         name: the file's name.
         line: from 1; None if unknown.
-        found: see ``ClosedLoopError``; likewise ``expected`` and ``remedy``.
+        found: what was found there.
+        expected: what was expected instead.
+        remedy: what to do about it.
     """
     where = name if line is None else f"{name}:{line}"
     return ProtocolError(where, found=found, expected=expected, remedy=remedy)

@@ -9,7 +9,7 @@ from closedloop.protocol.document import read_document
 from closedloop.protocol.fields import homes_of, section_at, sections
 from closedloop.protocol.frames import check_timing
 from closedloop.protocol.load import load_protocol
-from closedloop.protocol.models import Thread, WindowMs
+from closedloop.protocol.models import Protocol, Thread, WindowMs
 from closedloop.protocol.reference import with_tables
 from closedloop.protocol.schema import json_schema, json_schema_text
 
@@ -35,6 +35,8 @@ def test_each_loads_fits_its_display_and_survives_being_used(path, tmp_path):
     used = loaded.as_used()
     (tmp_path / "protocol.yaml").write_text(used, encoding="utf-8")
     assert load_protocol(tmp_path / "protocol.yaml").protocol == loaded.protocol
+    # the session file keeps it as JSON
+    assert Protocol.model_validate_json(loaded.protocol.model_dump_json(), strict=True) == loaded.protocol
     comments = [line.partition("#")[2] for line in loaded.text.splitlines()[1:] if "#" in line]
     assert all(comment in used for comment in comments)
 
