@@ -67,6 +67,7 @@ class Table:
         rows: cells.
         numeric: indices of columns that hold numbers.
         caption: above the table; empty for none.
+        wide: as wide as a figure.
     """
 
     kind: ClassVar[str] = "table"
@@ -74,6 +75,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     numeric: Sequence[int] = ()
     caption: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,13 +143,23 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What came of one thread, in its colour."""
+
+    name: str
+    color: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Head:
     """The top of the page.
 
     Attributes:
         verdict: a word or two: did it evolve?
         mood: ``"good"``, ``"plain"`` or ``"warning"``, for the verdict's colour.
-        sentences: what was run, how it ended, what came of it.
+        sentences: what was run, and how it ended.
+        findings: what came of it, one a thread.
     """
 
     title: str
@@ -155,6 +167,7 @@ class Head:
     verdict: str
     mood: str
     sentences: Sequence[str]
+    findings: Sequence[Finding]
     tiles: Sequence[Tile]
 
 

@@ -16,7 +16,12 @@ def number(value: float | None, digits: int = 3) -> str:
     if value == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(places, 6)}f}"
+    return decimals(value, min(places, 6))
+
+
+def decimals(value: float, places: int) -> str:
+    """Return a finite number with so many decimals, with a minus sign rather than a hyphen."""
+    return f"{value:,.{places}f}".replace("-", "−")  # noqa: RUF001 - the minus sign is what is meant
 
 
 def quantity(value: float | None, unit: str, digits: int = 3) -> str:
@@ -31,8 +36,8 @@ def mean_sem(mean: float | None, sem: float | None, unit: str = "") -> str:
         return NONE
     tail = f"{THIN}{unit}" if unit else ""
     if sem is None or not math.isfinite(sem):
-        return f"{mean:.1f}{tail}"
-    return f"{mean:.1f} ± {sem:.1f}{tail}"
+        return f"{decimals(mean, 1)}{tail}"
+    return f"{decimals(mean, 1)} ± {sem:.1f}{tail}"
 
 
 def count(n: int, singular: str, plural: str | None = None) -> str:
@@ -75,10 +80,17 @@ def p_value(p: float) -> str:
     """Return a p value as it is printed."""
     if not math.isfinite(p):
         return NONE
-    if p < 1e-4:
-        exponent = math.floor(math.log10(p)) if p > 0 else -300
-        return f"< 10{_superscript(exponent + 1)}"
-    return f"{p:.2g}"
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def times(n: int) -> str:
+    """Return ``once``, ``twice``, ``3 times``."""
+    return {1: "once", 2: "twice"}.get(n, f"{n:,} times")
+
+
+def utc(text: str) -> str:
+    """Return an ISO time as people write it, to the second."""
+    return text[:19].replace("T", " ")
 
 
 def listed(items: Sequence[str]) -> str:
@@ -86,7 +98,3 @@ def listed(items: Sequence[str]) -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
-
-
-def _superscript(value: int) -> str:
-    return str(value).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -162,7 +162,7 @@ def _meta(folder: Path, plan: SessionPlan) -> dict[str, str]:
         threads=threads,
         kind=plan.kind,
         references=plan.references,
-        generations=plan.generations,
+        generations=max(1, plan.generations),
     )
     return {"session": folder.name, "protocol": protocol, "seed": str(plan.seed), "version": "0.1.0"}
 

@@ -41,13 +41,21 @@ def draw_curves(threads: Sequence[CurvePanel]) -> bytes:
 
 def _draw(axis: Axes, panel: CurvePanel, *, titled: bool) -> None:
     generations = panel.curve.generations
+    # spread a little, so that images with the same mean do not hide each other
+    spread = 0.36 * (np.arange(len(panel.means_hz)) * 0.618034 % 1 - 0.5)
     axis.scatter(
-        panel.generations, panel.means_hz, s=7, color=panel.color, alpha=0.22, linewidths=0, zorder=1
+        panel.generations + spread,
+        panel.means_hz,
+        s=7,
+        color=panel.color,
+        alpha=0.22 if len(spread) > 400 else 0.45,
+        linewidths=0,
+        zorder=1,
     )
     _band(axis, generations, panel.curve.reference, style.REFERENCE, "references")
     _band(axis, generations, panel.curve.evolved, panel.color, "evolved images")
-    axis.margins(x=0.03)
-    axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
+    axis.set_xlim(-0.5, max(len(generations) - 0.5, 0.5))
+    style.from_zero(axis)
     axis.set_xlabel("generation")
     style.whole_ticks(axis.xaxis)
     if titled:
@@ -63,4 +71,6 @@ def _band(
     sem = np.nan_to_num(line.sem)
     axis.fill_between(x, line.mean - sem, line.mean + sem, color=color, alpha=0.18, linewidth=0, zorder=2)
     few = len(x) < 25
+    if len(x) == 1:  # a band of no width can't be seen
+        axis.errorbar(x, line.mean, sem, color=color, elinewidth=1.2, zorder=2)
     axis.plot(x, line.mean, color=color, marker="o" if few else "", markersize=3.5, label=label, zorder=3)

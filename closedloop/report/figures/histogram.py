@@ -14,7 +14,12 @@ def draw_intervals(intervals_ms: Float64, period_ms: float) -> bytes:
         figure, (axis,) = style.panels(1, 2.6)
         low = min(float(intervals_ms.min()), period_ms * 0.9) if period_ms > 0 else float(intervals_ms.min())
         high = max(float(intervals_ms.max()), period_ms * 1.1) if period_ms > 0 else float(intervals_ms.max())
-        axis.hist(intervals_ms, bins=np.linspace(low, high, 161).tolist(), color=style.THREADS[0], log=True)
+        axis.hist(
+            intervals_ms,
+            bins=np.linspace(low, high, 1 + int(np.clip(4 * np.sqrt(len(intervals_ms)), 40, 160))).tolist(),
+            color=style.THREADS[0],
+            log=True,
+        )
         if period_ms > 0:
             for multiple in range(1, min(8, int(high / period_ms) + 1) + 1):
                 if multiple * period_ms > high * 1.02:
@@ -38,6 +43,7 @@ def draw_intervals(intervals_ms: Float64, period_ms: float) -> bytes:
                     color=style.MUTED,
                 )
         axis.set_ylim(bottom=0.7)
+        axis.yaxis.set_major_formatter("{x:,.0f}")
         axis.set_xlabel("time from one flip to the next (ms)")
         axis.set_ylabel("flips (log scale)")
         return style.svg(figure)
@@ -58,6 +64,7 @@ def draw_delays(delays_ms: dict[str, Float64]) -> bytes:
                 label=name,
             )
         axis.set_ylim(0, 102)
+        axis.set_xlim(left=min(0.0, *(float(delays.min()) for delays in delays_ms.values())))
         axis.set_xlabel("delay (ms)")
         axis.set_ylabel("chunks at or below (%)")
         axis.legend(loc="lower right", labelcolor="linecolor", handlelength=1.2)

@@ -75,7 +75,7 @@ def _draw(
             axis.fill_between(x, low, high, color=color, alpha=0.22, linewidth=0)
         axis.plot(x, course.rate_hz, color=color, label=course.label)
     axis.margins(x=0)
-    axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
+    style.from_zero(axis, headroom=0.28)  # room for the legend
     axis.plot(
         [0, 1000 * on_s], [0.012, 0.012], transform=top, color=style.INK, linewidth=3.0, solid_capstyle="butt"
     )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -89,6 +90,15 @@ def thread_color(index: int) -> str:
     return THREADS[index % len(THREADS)]
 
 
+def from_zero(axis: Axes, headroom: float = 0.05) -> None:
+    """Let the y axis begin at 0 unless there are values below it, and leave room above the data."""
+    low, high = axis.dataLim.intervaly
+    if not (np.isfinite(low) and np.isfinite(high)) or high <= min(low, 0.0):
+        return
+    bottom = 0.0 if low >= 0 else low - 0.05 * (high - low)
+    axis.set_ylim(bottom, high + headroom * (high - bottom))
+
+
 def whole_ticks(axis: Axis) -> None:
     """Let an axis have whole numbers only."""
-    axis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -68,25 +68,25 @@ def section(material: Material, found: Sequence[ThreadCourse]) -> Section:
 
 def sentence(course: ThreadCourse) -> str:
     """Return what came of one thread, in one or two sentences."""
-    name, evolved = course.thread.name, course.curve.evolved
+    evolved, reference = course.curve.evolved, course.curve.reference
     if not course.known:
-        return f"{name}: no generation was completed."
+        return "No generation was completed with a valid trial of an evolved image."
     first, last = course.known[0], course.known[-1]
     began = mean_sem(evolved.mean[first], evolved.sem[first], "spikes/s")
     if first == last:
-        return f"{name}: one generation was completed; its images evoked {began} (mean ± sem, {count(int(evolved.n[first]), 'image')})."
+        images = count(int(evolved.n[first]), "image")
+        return f"One generation was completed; its evolved images evoked {began} (mean ± sem, {images})."
+    verb = "rose" if evolved.mean[last] > evolved.mean[first] else "went"
     ended = mean_sem(evolved.mean[last], evolved.sem[last], "spikes/s")
-    factor = f", {course.rise:.2f} times the start" if np.isfinite(course.rise) else ""
+    factor = f", {course.rise:.1f} times the start" if np.isfinite(course.rise) else ""
     text = (
-        f"{name}: the mean response to evolved images went from {began} in generation {first} to {ended} in"
-        f" generation {last} (mean ± sem over {int(evolved.n[first])} and {int(evolved.n[last])} images){factor}."
+        f"Evolved images: the mean response {verb} from {began} in generation {first} to {ended} in generation"
+        f" {last}{factor} (± sem over {int(evolved.n[first])} and {int(evolved.n[last])} images)."
     )
-    reference = course.curve.reference
     if np.isfinite(reference.mean[[first, last]]).all():
-        text += (
-            f" References went from {mean_sem(reference.mean[first], reference.sem[first])} to"
-            f" {mean_sem(reference.mean[last], reference.sem[last], 'spikes/s')}."
-        )
+        before = mean_sem(reference.mean[first], reference.sem[first])
+        after = mean_sem(reference.mean[last], reference.sem[last], "spikes/s")
+        text += f" References: from {before} to {after}."
     return text
 
 
@@ -110,7 +110,7 @@ def _figure(material: Material, known: Sequence[ThreadCourse]) -> Figure:
         f"Mean response of each generation; the band is ± 1 standard error over images (n = {n} evolved images"
         " a generation). Each dot is one evolved image, averaged over its valid trials."
     )
-    alt = "; ".join(sentence(course) for course in known)
+    alt = " ".join(f"{course.thread.name}: {sentence(course)}" for course in known)
     return Figure(draw_curves(panels), alt, caption)
 
 
@@ -157,6 +157,7 @@ def _test(known: Sequence[ThreadCourse]) -> list[Block]:
                 rows,
                 numeric=(4, 5, 6, 7),
                 caption="Mean responses in spikes/s, generations in brackets.",
+                wide=True,
             ),
         )
         tested = [course for course in known if course.significance.evolved is not None]

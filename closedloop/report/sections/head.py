@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from closedloop.report.blocks import Head, Tile
+from closedloop.report.blocks import Finding, Head, Tile
+from closedloop.report.figures import style
 from closedloop.report.material import Material
 from closedloop.report.sections.course import ThreadCourse, sentence
 from closedloop.report.sections.deadtime import median_ms
 from closedloop.report.sections.streams import live_share
-from closedloop.report.words import NONE, count, duration, listed, p_value, share
+from closedloop.report.words import NONE, count, duration, listed, p_value, share, times
 
 ENDED = {
     "completed": "The session ended as planned",
@@ -33,7 +34,11 @@ def head(material: Material, found: Sequence[ThreadCourse]) -> Head:
         subtitle=f"{started[:10]}, {started[11:16]} UTC · {material.meta.get('session', material.reader.folder.name)}",
         verdict=verdict,
         mood=mood,
-        sentences=[_what(material), _ending(material), *(_result(course) for course in found)],
+        sentences=[f"{_what(material)} {_ending(material)}"],
+        findings=[
+            Finding(course.thread.name, style.thread_color(course.thread.index), _result(course))
+            for course in found
+        ],
         tiles=_tiles(material, found),
     )
 
@@ -51,7 +56,7 @@ def _verdict(found: Sequence[ThreadCourse]) -> tuple[str, str]:
 def _what(material: Material) -> str:
     trials = material.trials
     shown = int(trials["onset_s"].notna().sum())
-    subject = material.protocol.subject.id if material.protocol else "the subject"
+    subject = material.protocol.subject.id if material.protocol else "The subject"
     species = (
         f" ({material.protocol.subject.species})"
         if material.protocol and material.protocol.subject.species
@@ -65,7 +70,7 @@ def _what(material: Material) -> str:
     if not shown:
         return f"{subject}{species} was to see {evolutions}; no image was shown. The session lasted {length}."
     images = trials.loc[trials["onset_s"].notna(), "image"].nunique()
-    resumed = f", resumed {count(len(material.runs) - 1, 'time')}" if len(material.runs) > 1 else ""
+    resumed = f", resumed {times(len(material.runs) - 1)}" if len(material.runs) > 1 else ""
     return (
         f"{subject}{species} saw {count(int(images), 'image')} in {count(shown, 'trial')} of {evolutions}"
         f" in {length}{resumed}."
@@ -87,11 +92,11 @@ def _result(course: ThreadCourse) -> str:
     result = course.significance
     text = sentence(course)
     if result.evolved is None:
-        return text
-    p = f"p {_equals(p_value(result.evolved.p))}, corrected for the choice of the best {_equals(p_value(result.p_corrected))}"
+        return f"{text} {result.caveats[0]}" if course.known else text
+    p = f"p {_equals(p_value(result.p_corrected))} after correction for the choice of the best"
     if result.significant:
-        return f"{text} The rise is significant ({p}; see the caveats below)."
-    return f"{text} The difference between the best two and the first two generations is no significant rise ({p})."
+        return f"{text} The rise is significant ({p}; see the caveats at the test)."
+    return f"{text} The best two generations are not significantly above the first two ({p})."
 
 
 def _equals(p: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from closedloop.errors import ClosedLoopError
+from closedloop.loop.rules import rule_of
 from closedloop.ports import Float64, StreamInfo
 from closedloop.protocol.models import Protocol, Units
 from closedloop.report.blocks import Block, Figure, Remark, Section
@@ -49,7 +50,8 @@ def section(material: Material, found: Sequence[ThreadCourse]) -> Section:
         drawing = draw_psth(panels, window, baseline, protocol.presentation.on_ms / 1000)
         caption = (
             f"Mean rate in bins of {1000 * BIN_S:g} ms around the onset of evolved images, valid trials only;"
-            " the band is ± 1 standard error over trials. " + " ".join(notes)
+            " the band is ± 1 standard error over trials. What comes before the onset answers the image before. "
+            + " ".join(notes)
         )
         blocks.append(
             Figure(drawing, "Rate against time from onset, early and late in the session.", caption)
@@ -110,8 +112,6 @@ def rule_of_thread(material: Material, protocol: Protocol, thread: EvolvingThrea
     Raises:
         ClosedLoopError: the thread's units are not in the stream.
     """
-    from closedloop.loop.rules import rule_of
-
     infos = [i for i in material.reader.details("streams", "info") if i.get("role") == "response"]
     info = StreamInfo(**{**infos[-1], "channel_names": tuple(infos[-1].get("channel_names", ()))})
     units = next((t.units for t in protocol.threads if t.name == thread.name), Units())

@@ -43,4 +43,9 @@ def _decoded(text: str) -> dict[str, Any]:
 
 
 def _words(known: dict[str, Any]) -> str:
-    return ", ".join(f"{key.replace('_', ' ')} {value}".strip() for key, value in known.items())
+    """Return details as words; a name that says nothing is left out."""
+    plain = {key: str(value) for key, value in known.items() if value not in (None, "")}
+    return ", ".join(
+        value if key in ("text", "reason", "note", "message", "") else f"{key.replace('_', ' ')} {value}"
+        for key, value in plain.items()
+    )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from closedloop.exports.columns import rows as records
 from closedloop.report.blocks import Block, Listing, Remark, Section, Table
 from closedloop.report.material import Material
-from closedloop.report.words import NONE, duration
-
-STATUS = {"": "no end recorded: it crashed, or still runs"}
+from closedloop.report.words import NONE, duration, utc
 
 
 def sections(material: Material) -> list[Section]:
@@ -21,56 +20,52 @@ def sections(material: Material) -> list[Section]:
 
 def _runs(material: Material) -> Table:
     rows = []
-    for row in material.runs.to_dict("records"):
-        status = (
-            ""
-            if row["exit_status"] is None or row["exit_status"] != row["exit_status"]
-            else row["exit_status"]
+    for row in records(material.runs):
+        unfinished = (
+            "crashed"
+            if row["run"] < material.runs["run"].max()
+            else "no end recorded: crashed, or still running"
         )
-        try:
-            length = duration(float(row["ended_s"]) - float(row["started_s"]))
-        except TypeError:
-            length = NONE
-        status = STATUS[""] if not isinstance(status, str) or not status else status
-        reason = row["reason"] if isinstance(row["reason"], str) else ""
-        rows.append([str(row["run"]), str(row["started_utc"]), length, status, reason])
+        status, reason = row["exit_status"], row["reason"]
+        rows.append(
+            [
+                str(row["run"]),
+                utc(row["started_utc"]),
+                duration(row["ended_s"] - row["started_s"]),
+                status if isinstance(status, str) else unfinished,
+                reason if isinstance(reason, str) else "",
+            ]
+        )
     return Table(("run", "started (UTC)", "length", "ended", "because"), rows)
 
 
 def _versions(material: Material) -> list[Block]:
     blocks: list[Block] = []
-    for title, records in (("Program and machine", material.environments), ("Display", material.displays)):
-        pairs = [flat(record) for record in records]
-        if not any(pairs):
+    for title, trees in (("Program and machine", material.environments), ("Display", material.displays)):
+        told = [flat(tree) for tree in trees]
+        if not any(told):
             blocks.append(Remark(f"{title}: nothing was recorded."))
             continue
-        keys = list(dict.fromkeys(key for record in pairs for key in record))
-        rows = []
-        for key in keys:
-            values = list(dict.fromkeys(record.get(key, NONE) for record in pairs))
-            rows.append([key, " → ".join(values)])
-        blocks.append(Table((title, ""), rows))
+        keys = list(dict.fromkeys(key for one in told for key in one))
+        # runs of one session mostly agree; where they do not, each value is shown
+        values = [list(dict.fromkeys(one.get(key, NONE) for one in told)) for key in keys]
+        blocks.append(Table((title, ""), [[key, " → ".join(v)] for key, v in zip(keys, values, strict=True)]))
     for thread in material.threads:
-        rows = [[key, value] for key, value in flat(thread.generator).items()]
-        if rows:
-            blocks.append(Table((f"Generator of {thread.name}", ""), rows))
+        blocks += _pairs(f"Generator of {thread.name}", thread.generator)
     return blocks
 
 
 def _parameters(material: Material) -> list[Block]:
     text = material.meta.get("protocol", "")
-    blocks: list[Block] = []
     others = {key: value for key, value in material.meta.items() if key != "protocol" and len(value) < 500}
-    if others:
-        blocks.append(Table(("Session", ""), [[key, value] for key, value in others.items()]))
+    blocks = _pairs("Session", others)
     for thread in material.threads:
-        optimizer = flat(
-            {"optimizer": thread.spec.get("optimizer", {}), "units": thread.spec.get("units", {})}
-        )
-        if optimizer:
-            blocks.append(
-                Table((f"Thread {thread.name}", ""), [[key, value] for key, value in optimizer.items()])
-            )
+        told: dict[str, Any] = {
+            key: thread.spec[key]
+            for key in ("optimizer", "units", "position_deg", "size_deg")
+            if key in thread.spec
+        }
+        blocks += _pairs(f"Thread {thread.name}", told)
     if text:
         blocks.append(Listing("Protocol as used", text.strip()))
     else:
@@ -78,13 +73,36 @@ def _parameters(material: Material) -> list[Block]:
     return blocks
 
 
+def _pairs(title: str, tree: dict[str, Any]) -> list[Block]:
+    pairs = [[key, value] for key, value in flat(tree).items()]
+    return [Table((title, ""), pairs)] if pairs else []
+
+
 def flat(tree: Any, prefix: str = "") -> dict[str, str]:
-    """Return a tree of dictionaries as dotted keys and texts."""
+    """Return a tree of dictionaries as pairs of texts; a branch of many short values becomes one pair."""
     if isinstance(tree, dict):
+        if prefix and len(tree) > 2 and all(_short(value) for value in tree.values()):
+            return {prefix: ", ".join(f"{_name(key)} {_plain(value)}" for key, value in tree.items())}
         found: dict[str, str] = {}
         for key, value in tree.items():
-            found.update(flat(value, f"{prefix}.{key}" if prefix else str(key)))
+            found.update(flat(value, f"{prefix}, {_name(key)}" if prefix else _name(key)))
         return found
-    if isinstance(tree, list):
-        return {prefix: ", ".join(str(item) for item in tree)} if tree else {}
-    return {prefix: NONE if tree is None or tree == "" else str(tree)}
+    return {prefix: _plain(tree)}
+
+
+def _short(value: Any) -> bool:
+    return not isinstance(value, (dict, list)) and len(str(value)) < 40
+
+
+def _name(key: Any) -> str:
+    return str(key).replace("_", " ")
+
+
+def _plain(value: Any) -> str:
+    if value is None or value in ("", [], {}):
+        return NONE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_plain(item) for item in value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -11,7 +11,7 @@ from closedloop.report.blocks import Block, Figure, Remark, Section, Table, Text
 from closedloop.report.figures.histogram import draw_delays
 from closedloop.report.figures.streams import ClockTrack, Span, draw_clock, draw_states
 from closedloop.report.material import Material
-from closedloop.report.words import NONE, count, duration, listed, moment, quantity, share
+from closedloop.report.words import NONE, count, duration, listed, moment, quantity, share, times
 
 TITLE = "Streams"
 
@@ -86,7 +86,9 @@ def _states(material: Material) -> list[Block]:
         sentence = f"The {role} stream was live for {share(live, whole)} of {duration(whole)}"
         if lost:
             when = [moment(span.start_s) for span in lost[:5]]
-            sentence += f" and lost {count(len(lost), 'time')} (at {listed(when)}{' and later' if len(lost) > 5 else ''} min)"
+            sentence += (
+                f" and lost {times(len(lost))} (at {listed(when)}{' and later' if len(lost) > 5 else ''} min)"
+            )
         sentences.append(sentence + ".")
     text = " ".join(sentences)
     return [Figure(draw_states(spans), text, text + " Trials are shown only while all streams are live.")]

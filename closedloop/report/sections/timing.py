@@ -9,7 +9,7 @@ from closedloop.report.figures import style
 from closedloop.report.figures.bars import draw_bars
 from closedloop.report.figures.histogram import draw_intervals
 from closedloop.report.material import Material
-from closedloop.report.words import NONE, count, quantity, share
+from closedloop.report.words import NONE, count, decimals, quantity, share
 
 TITLE = "Frame timing"
 PACED = {
@@ -109,7 +109,7 @@ def _errors(
             [
                 name,
                 f"{len(errors):,}",
-                *(f"{x:.3f}" for x in (np.median(errors), np.percentile(size, 99), size.max())),
+                *(decimals(float(x), 3) for x in (np.median(errors), np.percentile(size, 99), size.max())),
             ]
         )
     header = ("error", "n", "median (ms)", "99 % within ± (ms)", "largest (ms)")
