@@ -55,7 +55,8 @@ def measure(window: StageWindow, display: Display, clock: LslClock, image: Pixel
     intervals_s, draws_s = _intervals(window, clock, None)
     free_flip_ms = float(np.median(intervals_s)) * 1e3
     pacer: Pacer
-    if refresh.flips_block(intervals_s, display.refresh_hz):
+    delayed_s, _ = _intervals(window, clock, None, refresh.DELAYED_FLIPS, pause_s=free_flip_ms / 2e3)
+    if refresh.flips_block(intervals_s, delayed_s):
         paced_by = "vblank"
         measured = refresh.measure(intervals_s)
         period_s = measured.period_s
@@ -85,13 +86,20 @@ def _timed_upload(window: StageWindow, clock: LslClock, image: Pixels) -> float:
     return clock.now() - before_s
 
 
-def _intervals(window: StageWindow, clock: LslClock, pacer: Pacer | None) -> tuple[Float64, Float64]:
+def _intervals(
+    window: StageWindow,
+    clock: LslClock,
+    pacer: Pacer | None,
+    flips: int = refresh.FLIPS,
+    pause_s: float = 0.0,
+) -> tuple[Float64, Float64]:
     flips_s: list[float] = []
     draws_s: list[float] = []
-    for _ in range(refresh.WARM_UP_FLIPS + refresh.FLIPS + 1):
+    for _ in range(refresh.WARM_UP_FLIPS + flips + 1):
         before_s = clock.now()
         window.draw(None)
         draws_s.append(clock.now() - before_s)
+        clock.sleep(pause_s)
         if pacer is not None:
             pacer.wait()
         flips_s.append(window.flip())

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from closedloop.errors import ClosedLoopError, StageError
+from closedloop.errors import ClosedLoopError, NoDisplayError, StageError
 from closedloop.ports import DisplayReport
 from hardware.clock import LslClock
+from hardware.display import has_display
 from hardware.stage.inbox import Inbox
 from hardware.stage.messages import Failed, Opened, StageSettings
 from hardware.stage.outbox import Outbox
@@ -48,6 +49,13 @@ def main(settings: StageSettings, orders: Connection, answers: Connection) -> No
 
 
 def _show(settings: StageSettings, inbox: Inbox, outbox: Outbox, memory: SharedMemory) -> None:
+    if not has_display():
+        raise NoDisplayError(
+            "stage",
+            found="no screen to open a window on",
+            expected="a display",
+            remedy="Set DISPLAY to the screen's, or run where there is one (the demo brings its own).",
+        )
     with _psychopy_home(settings):
         from psychopy import logging, prefs
 

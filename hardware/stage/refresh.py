@@ -16,6 +16,9 @@ FLIPS = 120
 WARM_UP_FLIPS = 10
 """Left out first: drivers queue some frames before a flip blocks."""
 
+DELAYED_FLIPS = 40
+"""Intervals with a pause in each, to see whether flips block."""
+
 _NEAR = 0.2  # of the median: an interval within is one frame
 _MOST = 0.9  # of the intervals must be near, or there is no one refresh
 
@@ -37,16 +40,17 @@ class Refresh:
     outliers: int
 
 
-def flips_block(intervals_s: Float64, expected_hz: float) -> bool:
+def flips_block(free_s: Float64, delayed_s: Float64) -> bool:
     """Whether flips wait for a vertical blank.
 
-    Where there is none a flip returns as soon as it is drawn, in a time far below the expected period.
+    Where they do, a pause between two flips is taken from the waiting, and the interval stays what it
+    was. Where there is no blank a flip returns once it is drawn, and the pause comes on top.
 
     Args:
-        intervals_s: (n,) between flips made without any other waiting.
-        expected_hz: refresh that the protocol expects.
+        free_s: (n,) intervals between flips without any pause.
+        delayed_s: (m,) intervals with a pause of half the median of ``free_s`` in each.
     """
-    return float(np.median(intervals_s)) > 0.5 / expected_hz
+    return float(np.median(delayed_s)) < 1.25 * float(np.median(free_s))
 
 
 def measure(intervals_s: Float64) -> Refresh:
