@@ -65,8 +65,8 @@ def holes(bins: Bins, start_s: float, end_s: float) -> tuple[Float64, Float64]:
 
 def overlaps(bins: Bins, start_s: float, end_s: float) -> Float64:
     """Return how long each bin lies between ``start_s`` and ``end_s``, float64 (k,), 0 if not at all."""
-    shared = np.minimum(bins.ends_s, end_s) - np.maximum(bins.starts_s, start_s)
-    return np.where(shared > EDGE_S, shared, 0.0)
+    shared: Float64 = np.minimum(bins.ends_s, end_s) - np.maximum(bins.starts_s, start_s)
+    return shared.clip(min=0.0)
 
 
 def rates_of(values: NDArray[np.generic], kind: Kind, bin_s: float) -> Float64:

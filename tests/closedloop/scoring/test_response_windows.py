@@ -172,6 +172,15 @@ def test_samples_that_end_too_early_leave_a_hole():
     assert (result.reason, "190.0 to 200.0 ms" in result.detail) == (Reason.NOT_COVERED, True)
 
 
+def test_the_last_sample_is_waited_for_even_if_little_is_missing():
+    # the newest stamp is 4 ms, less than half a bin, before the end; with one more sample it is a response
+    times = grid(shift=0.006)
+    early = times[times < 0.2]
+    result = refused(binned(), early, np.ones((len(early), 1)))
+    assert (result.reason, "196.0 to 200.0 ms" in result.detail) == (Reason.NOT_COVERED, True)
+    rates_at(binned(), times[: len(early) + 1], np.ones((len(early) + 1, 1)))
+
+
 @pytest.mark.parametrize("stamps", [[], [-5.0], [5.0], [-5.0, 5.0]])
 def test_without_samples_in_the_window_there_is_no_response(stamps):
     for rule in (binned(), binned(bin_s=1.0), spikes()):
