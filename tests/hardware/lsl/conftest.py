@@ -42,8 +42,8 @@ class Sender:
         self.process.wait()
 
 
-@pytest.fixture
-def sender() -> Iterator[Callable[..., Sender]]:
+@contextlib.contextmanager
+def _senders() -> Iterator[Callable[..., Sender]]:
     with contextlib.ExitStack() as stack:
 
         def start(**options: object) -> Sender:
@@ -51,6 +51,18 @@ def sender() -> Iterator[Callable[..., Sender]]:
             stack.callback(started.kill)
             return started
 
+        yield start
+
+
+@pytest.fixture
+def sender() -> Iterator[Callable[..., Sender]]:
+    with _senders() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def lasting_sender() -> Iterator[Callable[..., Sender]]:
+    with _senders() as start:
         yield start
 
 

@@ -186,7 +186,7 @@ def test_a_sender_that_comes_back_with_other_channels_is_refused(
     collect(source, 0.5)
     first.kill()
     sender(source_id=source_id, channels=5)
-    events = collect(source, 2.0)
+    events = collect(source, 1.5)
     refusals = [change for change in of(StreamStateChange, events) if "refused" in change.reason]
     assert len(refusals) == 1
     assert refusals[0].state is StreamState.LOST
@@ -243,7 +243,7 @@ def test_a_hung_ingest_process_puts_its_streams_in_doubt(
     collect(source, 0.6)
     os.kill(source.pid or 0, signal.SIGSTOP)
     states = [change.state for change in of(StreamStateChange, collect(source, 0.8))]
-    assert states == [StreamState.LATE, StreamState.LOST]
+    assert states[-2:] == [StreamState.LATE, StreamState.LOST]
     os.kill(source.pid or 0, signal.SIGCONT)
     states = [change.state for change in of(StreamStateChange, collect(source, 1.5))]
     assert states[-1] is StreamState.LIVE

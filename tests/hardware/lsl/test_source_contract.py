@@ -107,7 +107,10 @@ class SimulatedRig:
         self.source.send_nan(0.03)
 
 
-@pytest.fixture(params=[pytest.param("lsl", marks=pytest.mark.lsl), "simulated"])
+BOTH = [pytest.param("lsl", marks=pytest.mark.lsl), "simulated"]
+
+
+@pytest.fixture(params=BOTH)
 def rig(request: pytest.FixtureRequest, sender: Callable[..., Any]) -> Iterator[Rig]:
     made: Any = LslRig(sender) if request.param == "lsl" else SimulatedRig()
     yield made
@@ -152,6 +155,21 @@ class Heard:
 
 @pytest.fixture
 def heard(rig: Rig) -> Heard:
+    """A source that a test may harm."""
+    return opened(rig)
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def calm(request: pytest.FixtureRequest, lasting_sender: Callable[..., Any]) -> Iterator[Heard]:
+    """A source that tests only listen to, so that one serves them all."""
+    made: Any = LslRig(lasting_sender) if request.param == "lsl" else SimulatedRig()
+    listening = opened(made)
+    listening.listen(0.6)
+    yield listening
+    made.source.close()
+
+
+def opened(rig: Rig) -> Heard:
     (info,) = rig.source.open()
     assert (info.role, info.kind, info.channels) == ("response", "rates", CHANNELS)
     assert (info.nominal_hz, info.dtype) == (RATE_HZ, "float32")
@@ -161,9 +179,8 @@ def heard(rig: Rig) -> Heard:
     return listening
 
 
-def test_chunks_come_in_order_and_without_holes(heard: Heard) -> None:
-    heard.listen(0.6)
-    chunks = heard.chunks
+def test_chunks_come_in_order_and_without_holes(calm: Heard) -> None:
+    chunks = calm.chunks
     assert [chunk.sequence for chunk in chunks] == list(range(len(chunks)))
     assert {chunk.segment for chunk in chunks} == {0}
     stamps_s = np.concatenate([chunk.stamps_raw_s for chunk in chunks])
@@ -174,12 +191,15 @@ def test_chunks_come_in_order_and_without_holes(heard: Heard) -> None:
         assert abs(chunk.correction_s) < 1e-3
         assert 0 < chunk.uncertainty_s < 1e-2
         assert chunk.received_s >= chunk.times_s[-1] - 1e-3
-    assert heard.of(ClockProbe, heard.events)
+    assert calm.of(ClockProbe, calm.events)
+    assert not calm.of(StreamOverflow, calm.events)
 
 
-def test_it_is_recovering_before_it_is_live(heard: Heard) -> None:
-    states = [change.state for change in heard.of(StreamStateChange, heard.events)]
-    assert states == [StreamState.RECOVERING, StreamState.LIVE]
+def test_it_is_recovering_before_it_is_live(calm: Heard) -> None:
+    states = [change.state for change in calm.of(StreamStateChange, calm.events)]
+    # on a busy machine the sender itself may be late in between
+    assert states[0] is StreamState.RECOVERING
+    assert states[states.index(StreamState.LIVE) - 1] is StreamState.RECOVERING
 
 
 def test_a_gap_starts_a_new_segment_and_shifts_no_stamp(heard: Heard) -> None:
@@ -220,35 +240,28 @@ def test_a_killed_sender_is_noticed_and_taken_up_again(heard: Heard) -> None:
     assert {probe.segment for probe in heard.of(ClockProbe, heard.events)} == {0, 1}
 
 
-def test_nan_is_passed_on_untouched(heard: Heard) -> None:
+def test_nan_is_passed_on_untouched_and_a_closed_source_is_silent(heard: Heard) -> None:
     heard.rig.send_nan()
     heard.listen(0.4)
     values = np.concatenate([chunk.values[:, 1] for chunk in heard.chunks])
     assert 20 <= np.isnan(values).sum() <= 50
+    heard.rig.source.close()
+    assert list(heard.rig.source.poll()) == []
 
 
-def test_poll_never_waits(heard: Heard) -> None:
-    heard.listen(0.1)
+def test_poll_never_waits(calm: Heard) -> None:
     begun_s = time.perf_counter()
     for _ in range(1000):
-        heard.rig.source.poll()
+        calm.rig.source.poll()
     assert time.perf_counter() - begun_s < 0.5
 
 
-def test_its_death_is_told_once(heard: Heard) -> None:
+def test_its_death_is_told_once_and_it_can_be_closed_twice(heard: Heard) -> None:
     heard.rig.die()
     events = heard.listen(0.5)
     assert len(heard.of(SourceDied, events)) == 1
     assert heard.of(SourceDied, events)[0].reason
     assert not heard.listen(0.1)
-
-
-def test_it_can_be_closed_twice_and_says_nothing_then(heard: Heard) -> None:
     heard.rig.source.close()
     heard.rig.source.close()
     assert list(heard.rig.source.poll()) == []
-
-
-def test_nothing_is_lost_without_an_overflow_saying_so(heard: Heard) -> None:
-    heard.listen(0.3)
-    assert not heard.of(StreamOverflow, heard.events)
