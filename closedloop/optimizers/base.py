@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
-from typing_extensions import Self
 
 NO_PARENT = -1
 
@@ -87,7 +86,7 @@ class Optimizer(Protocol):
         ...
 
     @classmethod
-    def restore(cls, state: dict[str, Any]) -> Self:
+    def restore(cls, state: dict[str, Any]) -> Optimizer:
         """Return an optimizer that goes on from ``state``.
 
         Raises:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
-from typing_extensions import Self
 
 from closedloop.optimizers.stepwise import PopulationParameters
 
@@ -91,7 +90,7 @@ class GeneticParameters(PopulationParameters, frozen=True, extra="forbid"):
         return data
 
     @model_validator(mode="after")
-    def _conserve_fewer_than_all(self) -> Self:
+    def _conserve_fewer_than_all(self) -> GeneticParameters:
         if self.n_conserve >= self.population:
             raise ValueError(
                 f"n_conserve is {self.n_conserve} and the population {self.population}: "

@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, Field, ValidationError
-from typing_extensions import Self
 
 from closedloop.errors import CodeError
 from closedloop.optimizers.base import Population
@@ -34,6 +33,7 @@ class PopulationParameters(BaseModel, frozen=True, extra="forbid"):
 
 
 P = TypeVar("P", bound=PopulationParameters)
+S = TypeVar("S", bound="StepwiseOptimizer[Any]")
 
 
 class StepwiseOptimizer(ABC, Generic[P]):
@@ -128,7 +128,7 @@ class StepwiseOptimizer(ABC, Generic[P]):
         }
 
     @classmethod
-    def restore(cls, state: dict[str, Any]) -> Self:
+    def restore(cls: type[S], state: dict[str, Any]) -> S:
         """Return an optimizer that goes on from ``state``.
 
         Raises:
