@@ -145,7 +145,7 @@ class StepwiseOptimizer(ABC, Generic[P]):
             parameters = cls.parameters_type.model_validate(state["parameters"])
             population = _stored_population(where, state, parameters.population)
             restored = cls.__new__(cls)
-            restored.parameters = parameters  # type: ignore[assignment]  # parameters_type is P's class
+            restored.parameters = parameters
             restored.code_size = population.codes.shape[1]
             restored.seed, restored.thread = int(state["seed"]), int(state["thread"])
             restored._population = population
