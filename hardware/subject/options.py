@@ -9,7 +9,7 @@ from hardware.subject.firing import FiringOptions
 
 KINDS = ("spikes", "rates", "counts", "trials")
 DEFAULT_LAYER = "features.18"
-DEFAULT_CHANNELS = (455, 723, 821, 888, 1122, 247, 1236, 501, 1222, 908, 721, 1091, 345, 92, 12, 100)
+DEFAULT_CHANNELS = (824, 70, 655, 237, 967, 1122, 1236, 908, 501, 888, 455, 821, 247, 1091, 723, 1222)
 """Unit 0 is the one that the demo evolves pictures for; see docs/simulated-subject.md for how it was chosen."""
 
 
