@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -15,7 +14,7 @@ from hardware.subject.firing import FiringOptions
 from hardware.subject.network import LAYERS
 from hardware.subject.neurons import READOUTS
 from hardware.subject.options import KINDS, SubjectOptions
-from hardware.subject.subject import run
+from hardware.subject.running import run_until_signalled
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,19 +28,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)  # noqa: T201 - a command's message
         return error.exit_code
     return run_until_signalled(options)
-
-
-def run_until_signalled(options: SubjectOptions) -> int:
-    """Run the subject until SIGINT or SIGTERM; print an error in one line; return the exit code."""
-    received: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda which, _frame: received.append(which))
-    try:
-        run(options, lambda: bool(received))
-    except ClosedLoopError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a command's message
-        return error.exit_code
-    return 0
 
 
 def _options(given: dict[str, Any]) -> SubjectOptions:
