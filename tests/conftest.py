@@ -7,6 +7,8 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 # Must stand before the first import of pylsl, in this process and in its children.
 _lsl_config = Path(tempfile.mkdtemp(prefix="closedloop-lsl-")) / "lsl_api.cfg"
 _lsl_config.write_text(
@@ -18,3 +20,10 @@ _lsl_config.write_text(
     encoding="utf-8",
 )
 os.environ["LSLAPICFG"] = str(_lsl_config)
+
+# A test is right or wrong, however busy the machine is; and the same examples every time, so that a failure
+# is one for everybody.
+settings.register_profile(
+    "closedloop", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("closedloop")
