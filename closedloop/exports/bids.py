@@ -162,13 +162,11 @@ def _presentation(reader: SessionReader) -> dict[str, Any]:
     environment = reader.details("runs", "environment")[-1]
     display = reader.details("runs", "display")[-1]
     presentation: dict[str, Any] = {
-        "OperatingSystem": str(_first(environment, "system", "os", "platform", "operating_system") or "n/a"),
+        "OperatingSystem": str(_first(environment, "platform", "system") or "n/a"),
         "SoftwareName": "closedloop, PsychoPy",
         "SoftwareRRID": "SCR_006571",
-        "SoftwareVersion": str(
-            _first(environment, "closedloop", "version") or metadata.version("closedloop")
-        ),
-        "Code": str(_first(environment, "git_commit", "commit", "git") or "n/a"),
+        "SoftwareVersion": str(_first(environment, "program", "version") or metadata.version("closedloop")),
+        "Code": str(_first(environment, "git_commit", "commit") or "n/a"),
     }
     if display.get("refresh_hz"):
         presentation["ScreenRefreshRate"] = display["refresh_hz"]

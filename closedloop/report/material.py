@@ -86,7 +86,7 @@ def read_material(reader: SessionReader) -> Material:
     return Material(
         reader=reader,
         meta=meta,
-        protocol=_protocol(meta.get("protocol", "")),
+        protocol=_protocol(meta),
         threads=_threads(reader),
         runs=reader.table("runs"),
         displays=reader.details("runs", "display"),
@@ -98,18 +98,14 @@ def read_material(reader: SessionReader) -> Material:
     )
 
 
-def protocol_tree(text: str) -> Any:
-    """Return a protocol's YAML as plain values; None if it is none."""
+def _protocol(meta: dict[str, str]) -> Protocol | None:
+    """Read the validated protocol, or else the text as people wrote it."""
     try:
-        return YAML(typ="safe", pure=True).load(StringIO(text))
-    except YAMLError:
-        return None
-
-
-def _protocol(text: str) -> Protocol | None:
-    try:
-        return Protocol.model_validate_json(json.dumps(protocol_tree(text), default=str))
-    except ValidationError:
+        if "protocol_json" in meta:
+            return Protocol.model_validate_json(meta["protocol_json"])
+        tree = YAML(typ="safe", pure=True).load(StringIO(meta.get("protocol", "")))
+        return Protocol.model_validate_json(json.dumps(tree, default=str))
+    except (ValidationError, YAMLError):
         return None
 
 

@@ -128,11 +128,14 @@ def write_session(folder: Path, plan: SessionPlan | None = None) -> Path:
 def environment() -> dict[str, object]:
     """What a run says about the machine."""
     return {
-        "closedloop": "0.1.0",
+        "program": "0.1.0",
         "git_commit": "0123456789abcdef0123456789abcdef01234567",
         "python": "3.11.9",
         "packages": {"numpy": "2.3.5", "psychopy-lib": "2026.2.5", "pylsl": "1.18.6", "torch": "2.13.0"},
-        "machine": {"system": "Linux 6.1", "cpu_cores": 2, "gpu": None},
+        "command": ["closedloop", "run", "protocols/demo.yaml"],
+        "platform": "Linux-6.1.0-amd64",
+        "cpu_cores": 2,
+        "gpu": "none that torch can use",
     }
 
 
@@ -164,7 +167,7 @@ def _meta(folder: Path, plan: SessionPlan) -> dict[str, str]:
         references=plan.references,
         generations=max(1, plan.generations),
     )
-    return {"session": folder.name, "protocol": protocol, "seed": str(plan.seed), "version": "0.1.0"}
+    return {"session": folder.name, "kind": "evolution", "protocol": protocol, "seed": str(plan.seed)}
 
 
 def _open(state: _State) -> None:

@@ -14,12 +14,10 @@ def draw_intervals(intervals_ms: Float64, period_ms: float) -> bytes:
         figure, (axis,) = style.panels(1, 2.6)
         low = min(float(intervals_ms.min()), period_ms * 0.9) if period_ms > 0 else float(intervals_ms.min())
         high = max(float(intervals_ms.max()), period_ms * 1.1) if period_ms > 0 else float(intervals_ms.max())
-        axis.hist(
-            intervals_ms,
-            bins=np.linspace(low, high, 1 + int(np.clip(4 * np.sqrt(len(intervals_ms)), 40, 160))).tolist(),
-            color=style.THREADS[0],
-            log=True,
-        )
+        bins = int(np.clip(4 * np.sqrt(len(intervals_ms)), 40, 160))
+        counts, edges = np.histogram(intervals_ms, bins=bins, range=(low, high))
+        axis.stairs(counts, edges, fill=True, color=style.THREADS[0])
+        axis.set_yscale("log")
         if period_ms > 0:
             for multiple in range(1, min(8, int(high / period_ms) + 1) + 1):
                 if multiple * period_ms > high * 1.02:

@@ -51,8 +51,8 @@ def section(material: Material, found: Sequence[ThreadCourse]) -> Section:
     """Return the section with the curve and the test."""
     known = [course for course in found if course.known]
     if not known:
-        text = "No generation was completed, so there is no curve and nothing to test."
-        return Section("evolution", "Evolved images against references", [Remark(text)])
+        text = "There is nothing to draw a curve of, and nothing to test."
+        return Section("evolution", "Evolved images against references", [Remark(text), *_gaps(found)])
     blocks: list[Block] = [_figure(material, known), *_gaps(found)]
     if material.protocol is not None and material.protocol.response.normalise != "off":
         how = {"subtract": "minus", "divide": "divided by"}[material.protocol.response.normalise]

@@ -85,7 +85,7 @@ def _ending(material: Material) -> str:
         return f"The session has no end in the file: it crashed, or still runs. The last thing recorded came after {when}."
     reason = last["reason"]
     words = ENDED.get(status, f"The session ended ({status})")
-    return f"{words}: {reason}." if isinstance(reason, str) and reason else f"{words}."
+    return f"{words}: {reason.rstrip('.')}." if isinstance(reason, str) and reason else f"{words}."
 
 
 def _result(course: ThreadCourse) -> str:

@@ -57,7 +57,11 @@ def _versions(material: Material) -> list[Block]:
 
 def _parameters(material: Material) -> list[Block]:
     text = material.meta.get("protocol", "")
-    others = {key: value for key, value in material.meta.items() if key != "protocol" and len(value) < 500}
+    others = {
+        key: value
+        for key, value in material.meta.items()
+        if not key.startswith("protocol") or key == "protocol_sha256"
+    }
     blocks = _pairs("Session", others)
     for thread in material.threads:
         told: dict[str, Any] = {
