@@ -32,9 +32,10 @@ def thresholds(kind: str, nominal_hz: float, liveness: Liveness, keep_alive: boo
     - ``spikes``: units may be silent, so LATE after ``max_silence_ms`` and LOST that much later as for
       other kinds. Once the sender has sent a keep-alive (unit -1), it has promised to send more of them,
       and the protocol's ages hold.
-    - ``trials`` and an irregular ``fixation``: no sample is due when no trial is shown, so silence says
-      nothing (a missing answer makes its trial invalid, after ``wait_ms``). Once the sender has sent a
-      keep-alive (trial -1), the protocol's ages hold.
+    - ``trials``: no sample is due when no trial is shown, so silence says nothing (a missing answer makes
+      its trial invalid, after ``wait_ms``). Once the sender has sent a keep-alive (trial -1), the
+      protocol's ages hold.
+    - ``fixation``: those of the protocol, regular or not: a gaze that nobody confirms is not believed.
 
     Args:
         kind: of the stream.
@@ -47,7 +48,7 @@ def thresholds(kind: str, nominal_hz: float, liveness: Liveness, keep_alive: boo
     if nominal_hz > 0:
         shift_s = max(0.0, _PERIODS / nominal_hz - late_s)
         return Thresholds(late_s + shift_s, lost_s + shift_s, recover_s)
-    if keep_alive:
+    if keep_alive or kind == "fixation":
         return Thresholds(late_s, lost_s, recover_s)
     if kind == "spikes":
         silence_s = liveness.max_silence_ms / 1000

@@ -107,5 +107,5 @@ def test_thresholds_follow_the_kind() -> None:
     assert thresholds("spikes", 0, liveness, keep_alive=True) == Thresholds(0.1, 0.3, 0.05)
     assert not thresholds("trials", 0, liveness).ages
     assert thresholds("trials", 0, liveness, keep_alive=True) == Thresholds(0.1, 0.3, 0.05)
-    assert not thresholds("fixation", 0, liveness).ages
-    assert thresholds("fixation", 100, liveness).ages
+    assert thresholds("fixation", 0, liveness) == Thresholds(0.1, 0.3, 0.05)
+    assert thresholds("fixation", 100, liveness) == Thresholds(0.1, 0.3, 0.05)
