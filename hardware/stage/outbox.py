@@ -15,6 +15,10 @@ class Outbox:
     The queue has no bound on purpose. A message is some hundred bytes and a trial makes two, so an engine
     that sleeps for an hour costs some megabytes; a bound would cost either frames or data.
 
+    The thread must have the frame loop's own priority, so ``start`` comes after that was raised: while it
+    sends it holds Python's global lock, and an ordinary thread can be put aside for many milliseconds by
+    any other program, with the lock in its hands.
+
     Args:
         connection: writing end of the pipe to the engine.
     """
@@ -24,6 +28,9 @@ class Outbox:
         self._queue: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
         self.broken = False
         self._thread = threading.Thread(target=self._send_all, name="stage outbox", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send, with the priority of the caller."""
         self._thread.start()
 
     def put(self, answer: Answer) -> None:
@@ -33,6 +40,8 @@ class Outbox:
     def close(self, timeout_s: float) -> None:
         """Send what is left (blocks up to ``timeout_s``), and close the pipe."""
         self._queue.put(None)
+        if self._thread.ident is None:
+            self.start()
         self._thread.join(timeout_s)
 
     def _send_all(self) -> None:

@@ -34,7 +34,7 @@ def main(settings: StageSettings, orders: Connection, answers: Connection) -> No
     """Run the stage (blocks until it is closed)."""
     _obey_only_the_engine()
     _redirect_output(Path(settings.scratch))
-    outbox = Outbox(answers)  # before the priority is raised: its thread must not have it
+    outbox = Outbox(answers)
     memory = SharedMemory(settings.memory_name)
     try:
         _show(settings, Inbox(orders, settings.engine_pid), outbox, memory)
@@ -67,6 +67,7 @@ def _show(settings: StageSettings, inbox: Inbox, outbox: Outbox, memory: SharedM
         from hardware.stage.window import StageWindow
 
     priority = raise_priority()  # before the window: a software renderer's threads inherit it
+    outbox.start()
     clock = LslClock()
     display, shape = settings.display, settings.image_shape
     window = StageWindow(display, settings.presentation.fixation, shape, settings.slots, clock)
