@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
 from rich.markup import escape
 
-from closedloop.errors import ClosedLoopError, DiskError, SessionAbortedError
-from closedloop.loop.evolution import EvolutionSession, Outcome
-from closedloop.loop.threads import EvolutionThread
-from closedloop.ports import Rig
-from closedloop.protocol.load import LoadedProtocol, load_protocol
+from closedloop.errors import ClosedLoopError, SessionAbortedError
 from closedloop.protocol.frames import check_timing, plan_frames
-from closedloop.session import SessionStore
+from closedloop.protocol.load import LoadedProtocol, load_protocol
 from closedloop.session.database import FILE_NAME
 from experiments.closing import write_outputs
 from experiments.console import err
-from experiments.environment import environment
 from experiments.folder import make_session_folder, session_name
 from experiments.interrupts import Interruptible, Interrupts
 from experiments.logfile import log_to
+from experiments.network import lsl_as_in
 from experiments.operator import TerminalOperator
 from experiments.prepare import make_threads
-from experiments.rig import OpenedRig, open_rig
+from experiments.rig import open_rig
+from experiments.session import run_session
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +59,7 @@ def run_evolution(
     _say(f"generator ready on {', '.join(sorted({thread.generator.device for thread in threads}))}")
     session_id = session_name(protocol, datetime.now().astimezone())
     with ExitStack() as opening:
+        opening.enter_context(lsl_as_in(protocol.lsl))
         opened = opening.enter_context(
             open_rig(protocol, session_id, threads[0].generator.image_shape, control, say=_say)
         )
@@ -71,8 +68,11 @@ def run_evolution(
         interrupts = opening.enter_context(Interrupts(opened.rig.clock))
         folder = make_session_folder(out if out is not None else protocol.output.folder, session_id)
         opening.enter_context(log_to(folder / "log.txt"))
+        _say(f"session folder {folder}")
         try:
-            outcome = _run_in(folder, loaded, threads, opened, interrupts)
+            with TerminalOperator(opened.rig.clock) as terminal:
+                operator = Interruptible(terminal, interrupts)
+                outcome = run_session(folder, loaded, threads, opened, operator)
         finally:
             opened.close()
             _finish(folder, loaded)
@@ -114,69 +114,6 @@ def dry_run(protocol_path: Path, overrides: Sequence[str] = ()) -> None:
         f"at least {minutes:.1f} minutes"
     )
     _say("the protocol is good; nothing was opened")
-
-
-def _run_in(
-    folder: Path,
-    loaded: LoadedProtocol,
-    threads: Sequence[EvolutionThread],
-    opened: OpenedRig,
-    interrupts: Interrupts,
-) -> Outcome:
-    """Run the loop with its session file open; the run is closed with an exit status whatever happens."""
-    protocol, rig = loaded.protocol, opened.rig
-    (folder / "protocol.yaml").write_text(loaded.as_used(), encoding="utf-8")
-    store = SessionStore.create(
-        folder,
-        meta={
-            "session": folder.name,
-            "kind": protocol.kind,
-            "protocol": loaded.as_used(),
-            "protocol_json": protocol.model_dump_json(),
-            "protocol_sha256": loaded.sha256,
-            "seed": str(protocol.seed),
-        },
-        environment=environment(),
-        started_s=rig.clock.now(),
-    )
-    with _closing(store, rig):
-        with store.transaction():
-            store.set_display(asdict(opened.display))
-            for info in opened.streams:
-                store.add_stream(info)
-            for thread in threads:
-                store.add_thread(
-                    thread.index,
-                    thread.spec.name,
-                    thread.spec.model_dump(mode="json"),
-                    thread.generator.provenance,
-                )
-        _say(f"session folder {folder}")
-        plan = plan_frames(protocol.presentation, opened.display.period_s)
-        with TerminalOperator(rig.clock) as terminal:
-            operator = Interruptible(terminal, interrupts)
-            outcome = EvolutionSession(
-                protocol, plan, folder.name, rig, opened.streams, store, threads, operator
-            ).run()
-        store.close(ended_s=rig.clock.now(), exit_status=outcome.exit_status, reason=outcome.reason)
-        log.info("session %s: %s", outcome.exit_status, outcome.reason)
-    return outcome
-
-
-@contextmanager
-def _closing(store: SessionStore, rig: Rig) -> Iterator[None]:
-    """Close the session file with the status ``failed`` if anything goes wrong."""
-    try:
-        yield
-    except BaseException as error:
-        log.error("session failed: %s", error)
-        try:
-            store.close(ended_s=rig.clock.now(), exit_status="failed", reason=str(error))
-        except DiskError as second:
-            # the disk is full: the run stays without an exit status, as after a crash
-            log.error("and the session file could not be closed: %s", second)
-            store.abandon()
-        raise
 
 
 def _finish(folder: Path, loaded: LoadedProtocol) -> None:

@@ -1,8 +1,9 @@
-"""Hears the streams: each sample goes into the file first, then into the memory that trials are judged by."""
+"""Hears the streams: samples go into memory, by which trials are judged, and into the file before any counts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from closedloop.errors import ProcessDiedError
 from closedloop.loop.doubts import Doubts
@@ -18,6 +19,12 @@ from closedloop.ports import (
 )
 from closedloop.session import SessionStore
 
+# Samples wait no longer than this for the file. A write of its own for each chunk would cost more disk
+# time than all else together; a trial's samples are written with its judgement at the latest.
+WRITE_WITHIN_S = 0.05
+
+_Heard: TypeAlias = Chunk | ClockProbe | StreamStateChange | StreamOverflow
+
 
 @dataclass
 class Stream:
@@ -29,7 +36,7 @@ class Stream:
 
 
 class Ears:
-    """Takes all that the source has heard, records it, and remembers the last seconds.
+    """Takes all that the source has heard, remembers the last seconds, and records it.
 
     Args:
         source: an opened source.
@@ -45,6 +52,8 @@ class Ears:
         self._store = store
         self._clock = clock
         self.streams = {role: Stream() for role in roles}
+        self._unwritten: list[_Heard] = []
+        self._write_by_s = 0.0
 
     @property
     def live(self) -> bool:
@@ -62,29 +71,36 @@ class Ears:
         )
 
     def listen(self) -> None:
-        """Record what came in since the last call.
+        """Take what came in since the last call; write it, if something has waited long enough.
 
         Raises:
             ProcessDiedError: the process that hears the streams is gone.
             DiskError: the samples can't be written.
         """
-        events = self._source.poll()
-        if not events:
+        for event in self._source.poll():
+            if isinstance(event, SourceDied):
+                self.write()
+                raise ProcessDiedError(
+                    "ingest process",
+                    found=event.reason,
+                    expected="it to run as long as the session",
+                    remedy="The session is closed and everything up to here is in its file.",
+                )
+            if not self._unwritten:
+                self._write_by_s = self._clock.now() + WRITE_WITHIN_S
+            self._unwritten.append(event)
+            self._remember(event)
+        if self._unwritten and self._clock.now() >= self._write_by_s:
+            self.write()
+
+    def write(self) -> None:
+        """Write everything heard so far; whoever lets samples count calls this first."""
+        if not self._unwritten:
             return
-        died: SourceDied | None = None
         with self._store.transaction():
-            for event in events:
-                if isinstance(event, SourceDied):
-                    died = event
-                else:
-                    self._record(event)
-        if died is not None:
-            raise ProcessDiedError(
-                "ingest process",
-                found=died.reason,
-                expected="it to run as long as the session",
-                remedy="The session is closed and everything up to here is in its file.",
-            )
+            for event in self._unwritten:
+                self._record(event)
+        self._unwritten.clear()
 
     def forget(self, before_s: float) -> None:
         """Drop samples and doubts that no trial needs any more."""
@@ -92,27 +108,31 @@ class Ears:
             stream.recent.forget(before_s)
             stream.doubts.forget(before_s)
 
-    def _record(self, event: Chunk | ClockProbe | StreamStateChange | StreamOverflow) -> None:
+    def _remember(self, event: _Heard) -> None:
         if isinstance(event, ClockProbe):
-            self._store.add_probe(event)
             return
         stream = self.streams[event.role]
         if isinstance(event, Chunk):
-            self._store.add_chunk(event, self._clock.now())
             if event.sequence != stream.next_sequence:
                 missing = event.sequence - stream.next_sequence
-                self._doubt(event.role, stream, event.received_s, f"{missing} chunks of samples are missing")
+                stream.doubts.lost_samples(event.received_s, f"{missing} chunks of samples are missing")
             stream.next_sequence = event.sequence + 1
             stream.recent.add(event)
         elif isinstance(event, StreamStateChange):
-            self._store.add_stream_state(event)
             stream.doubts.take(event)
         else:
-            reason = (
-                f"{event.lost_chunks} chunks were lost because they came faster than they could be recorded"
-            )
-            self._doubt(event.role, stream, event.time_s, reason)
+            stream.doubts.lost_samples(event.time_s, _overflow(event))
 
-    def _doubt(self, role: str, stream: Stream, time_s: float, reason: str) -> None:
-        stream.doubts.lost_samples(time_s, reason)
-        self._store.add_event("samples_lost", time_s, role=role, reason=reason)
+    def _record(self, event: _Heard) -> None:
+        if isinstance(event, Chunk):
+            self._store.add_chunk(event, self._clock.now())
+        elif isinstance(event, ClockProbe):
+            self._store.add_probe(event)
+        elif isinstance(event, StreamStateChange):
+            self._store.add_stream_state(event)
+        else:
+            self._store.add_event("samples_lost", event.time_s, role=event.role, reason=_overflow(event))
+
+
+def _overflow(event: StreamOverflow) -> str:
+    return f"{event.lost_chunks} chunks were lost because they came faster than they could be recorded"

@@ -101,6 +101,14 @@ class EvolutionSession:
         Raises:
             ClosedLoopError: a device, the disk or the program failed; everything before is in the file.
         """
+        try:
+            return self._run()
+        finally:
+            self._ears.write()
+
+    # --- inside
+
+    def _run(self) -> Outcome:
         started_s = self._clock.now()
         self._screen.mark("session_start", started_s)
         self._record_references()
@@ -119,8 +127,6 @@ class EvolutionSession:
                 break
         self._screen.mark("session_end", self._clock.now(), status=outcome.exit_status, reason=outcome.reason)
         return outcome
-
-    # --- inside
 
     def _record_references(self) -> None:
         """References stay the same for the whole session: recorded and rendered once, at its start."""

@@ -13,6 +13,7 @@ from closedloop.loop.threads import EvolutionThread
 from closedloop.ports import Float64, Shown, StreamInfo
 from closedloop.protocol.models import Response as ResponseSpec
 from closedloop.scoring import (
+    EDGE_S,
     Invalid,
     Response,
     ResponseRule,
@@ -138,7 +139,7 @@ class Judge:
         first = max(int(np.searchsorted(times, start_s, side="right")) - 1, 0)
         last = int(np.searchsorted(times, end_s, side="right"))
         held = values[first:last, 0] if len(times) else np.empty(0)
-        if not len(held) or (len(times) and times[first] > start_s) or times[-1] < end_s:
+        if not len(held) or (len(times) and times[first] > start_s) or times[-1] < end_s - EDGE_S:
             return Rejected("fixation-unknown", "the fixation stream does not cover the trial")
         if not np.isfinite(held).all():
             return Rejected("fixation-unknown", "the fixation stream holds values that are no numbers")

@@ -120,11 +120,15 @@ class Presentation:
 
     def _acknowledge(self, record: TrialRecord, verdict: Accepted | Rejected, tally: Tally) -> None:
         now = self._clock.now()
+        with self._store.transaction():
+            self._ears.write()
+            if isinstance(verdict, Accepted):
+                rates, baseline = verdict.rates_hz, verdict.baseline_hz
+                self._store.accept_trial(record.trial, rates, baseline, verdict.value, now)
+            else:
+                self._store.reject_trial(record.trial, verdict.reason, verdict.detail, now)
         if isinstance(verdict, Accepted):
-            self._store.accept_trial(record.trial, verdict.rates_hz, verdict.baseline_hz, verdict.value, now)
             tally.add(record.image, verdict.value)
-        else:
-            self._store.reject_trial(record.trial, verdict.reason, verdict.detail, now)
         self._progress.judged(verdict)
 
     # --- showing

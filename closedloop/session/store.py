@@ -119,7 +119,7 @@ class SessionStore:
         last = connection.execute("SELECT max(run) FROM runs").fetchone()[0]
         store = cls(path, connection, run=int(last) + 1)
         with store.transaction():
-            store._do("UPDATE trials SET status = 'interrupted' WHERE status IN ('ordered', 'shown')")
+            store._interrupt_trials()
             store._begin_run(environment, started_s)
         return store
 
@@ -147,11 +147,13 @@ class SessionStore:
             raise
 
     def close(self, *, ended_s: float, exit_status: str, reason: str) -> None:
-        """End the run with its exit status and close the file."""
-        self._do(
-            "UPDATE runs SET ended_s = ?, ended_utc = ?, exit_status = ?, reason = ? WHERE run = ?",
-            (ended_s, utc_now(), exit_status, reason, self.run),
-        )
+        """End the run with its exit status and close the file; trials not judged yet are marked interrupted."""
+        with self.transaction():
+            self._interrupt_trials()
+            self._do(
+                "UPDATE runs SET ended_s = ?, ended_utc = ?, exit_status = ?, reason = ? WHERE run = ?",
+                (ended_s, utc_now(), exit_status, reason, self.run),
+            )
         self.abandon()
 
     def abandon(self) -> None:
@@ -368,6 +370,9 @@ class SessionStore:
             "INSERT INTO runs (run, started_s, started_utc, environment) VALUES (?, ?, ?, ?)",
             (self.run, started_s, utc_now(), _json(environment)),
         )
+
+    def _interrupt_trials(self) -> None:
+        self._do("UPDATE trials SET status = 'interrupted' WHERE status IN ('ordered', 'shown')")
 
     def _judge(
         self, trial: int, status: str, reason: str | None, detail: str | None, judged_s: float

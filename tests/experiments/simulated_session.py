@@ -1,0 +1,109 @@
+"""Whole sessions on the simulated rig, in virtual time: the same loop, no device, no process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from closedloop.loop.commands import Command
+from closedloop.loop.evolution import Outcome
+from closedloop.loop.status import Status
+from closedloop.ports import Pixels
+from closedloop.protocol.load import load_protocol
+from experiments.prepare import make_threads
+from experiments.rig import OpenedRig
+from experiments.session import run_session
+from hardware.clock import VirtualClock
+from hardware.simulated_rig import SimulatedRig, simulated_rig
+
+PROTOCOL = """
+subject: {id: tester}
+seed: 11
+display: {size_px: [400, 300], refresh_hz: 60}
+presentation: {on_ms: 100, off_ms: 100}
+threads:
+  - name: evolution
+    generator: {name: pixels, weights: null, parameters: {height_px: 4, width_px: 4}}
+    optimizer: {name: genetic, preset: in-vivo, parameters: {population: 12, n_conserve: 3}}
+    units: {combine: one, units: [0]}
+response:
+  stream: {source_id: simulated}
+  kind: rates
+  expected_rate_hz: 1000
+references: {random_codes: 2, per_generation: 2}
+limits: {generations: 3}
+"""
+
+
+def brightness(trial: int, image: Pixels) -> np.ndarray:
+    """A unit that likes bright pictures: 0 to 100 spikes/s."""
+    return np.array([image.mean() / 2.55])
+
+
+@dataclass
+class QuietOperator:
+    """Nobody at the rig, unless a script says otherwise: called at each poll, it returns commands."""
+
+    script: Callable[[], Sequence[Command]] = field(default=tuple)
+    statuses: list[Status] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+
+    def poll(self) -> Sequence[Command]:
+        return self.script()
+
+    def window_key(self, key: str, time_s: float) -> None:
+        self.keys.append(key)
+
+    def show(self, status: Status) -> None:
+        self.statuses.append(status)
+
+
+@dataclass
+class Simulated:
+    """A session that is ready to run."""
+
+    folder: Path
+    clock: VirtualClock
+    rig: SimulatedRig
+    run: Callable[[], Outcome]
+    operator: QuietOperator
+
+
+def prepare(
+    folder: Path,
+    *overrides: str,
+    respond: Callable[[int, Pixels], np.ndarray] = brightness,
+    units: int = 1,
+    missed_frames: float = 0.0,
+    poisson: bool = False,
+) -> Simulated:
+    """Make a session folder with its protocol, and a rig to run it on."""
+    folder.mkdir(parents=True)
+    path = folder.parent / f"{folder.name}.yaml"
+    path.write_text(PROTOCOL, encoding="utf-8")
+    loaded = load_protocol(path, overrides)
+    threads = make_threads(loaded.protocol)
+    clock = VirtualClock(start_s=1000.0)
+    rig = simulated_rig(
+        loaded.protocol,
+        threads[0].generator.image_shape,
+        clock,
+        respond,
+        units=units,
+        missed_frames=missed_frames,
+        poisson=poisson,
+    )
+    operator = QuietOperator()
+
+    def run() -> Outcome:
+        streams = rig.source.open()
+        opened = OpenedRig(rig.rig, rig.stage.open(), streams)
+        try:
+            return run_session(folder, loaded, threads, opened, operator)
+        finally:
+            opened.close()
+
+    return Simulated(folder, clock, rig, run, operator)
