@@ -397,6 +397,23 @@ class StopRule(Section):
         return self
 
 
+class Lsl(Section):
+    """The rig's own corner of the lab streaming layer, so that no stranger is heard."""
+
+    session_id: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._:-]{1,128}$",
+        description="LSL session id: only programs with the same one hear each other. null: as LSLAPICFG says, if anything.",
+    )
+    scope: Literal["machine", "link", "site"] = Field(
+        "link",
+        description="With a session_id: how far streams are looked for: this machine, this network segment, the site.",
+    )
+    known_peers: tuple[str, ...] = Field(
+        (), description="With a session_id: hosts asked directly, where multicast is blocked."
+    )
+
+
 class Output(Section):
     """What is written besides the session file."""
 
