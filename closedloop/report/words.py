@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 NONE = "–"  # noqa: RUF001 - a dash in an empty cell is what is meant
 THIN = "\u202f"  # between a number and its unit
+HARD = "\u00a0"  # where no line may break
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -37,7 +38,7 @@ def mean_sem(mean: float | None, sem: float | None, unit: str = "") -> str:
     tail = f"{THIN}{unit}" if unit else ""
     if sem is None or not math.isfinite(sem):
         return f"{decimals(mean, 1)}{tail}"
-    return f"{decimals(mean, 1)} ± {sem:.1f}{tail}"
+    return f"{decimals(mean, 1)}{HARD}±{HARD}{sem:.1f}{tail}"
 
 
 def count(n: int, singular: str, plural: str | None = None) -> str:

@@ -27,7 +27,14 @@ def draw_bars(
         bottom = np.zeros(count)
         for index, (name, heights) in enumerate(parts.items()):
             known = np.nan_to_num(heights)
-            axis.bar(np.arange(count), known, 0.72, bottom, color=colors[index % len(colors)], label=name)
+            axis.bar(
+                np.arange(count),
+                known,
+                0.72 * min(1.0, count / 8),
+                bottom,
+                color=colors[index % len(colors)],
+                label=name,
+            )
             bottom += known
         axis.set_xlabel("generation")
         axis.set_ylabel(label)

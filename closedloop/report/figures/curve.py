@@ -55,7 +55,8 @@ def _draw(axis: Axes, panel: CurvePanel, *, titled: bool) -> None:
     _band(axis, generations, panel.curve.reference, style.REFERENCE, "references")
     _band(axis, generations, panel.curve.evolved, panel.color, "evolved images")
     axis.set_xlim(-0.5, max(len(generations) - 0.5, 0.5))
-    style.from_zero(axis)
+    means = np.concatenate([panel.means_hz, panel.curve.reference.mean, [np.inf]])
+    style.from_zero(axis, float(np.nanmin(means)))
     axis.set_xlabel("generation")
     style.whole_ticks(axis.xaxis)
     if titled:

@@ -75,7 +75,7 @@ def _draw(
             axis.fill_between(x, low, high, color=color, alpha=0.22, linewidth=0)
         axis.plot(x, course.rate_hz, color=color, label=course.label)
     axis.margins(x=0)
-    style.from_zero(axis, headroom=0.28)  # room for the legend
+    style.from_zero(axis, _lowest(panel), headroom=0.28)  # room for the legend
     axis.plot(
         [0, 1000 * on_s], [0.012, 0.012], transform=top, color=style.INK, linewidth=3.0, solid_capstyle="butt"
     )
@@ -83,3 +83,8 @@ def _draw(
     if titled:
         axis.set_title(panel.name, color=panel.color, pad=18)
     axis.legend(loc="upper left", labelcolor="linecolor", handlelength=1.2)
+
+
+def _lowest(panel: PsthPanel) -> float:
+    rates = np.concatenate([course.rate_hz for course in panel.courses])
+    return float(np.nanmin(rates)) if np.isfinite(rates).any() else 0.0

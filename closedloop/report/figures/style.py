@@ -85,17 +85,27 @@ def svg(figure: Figure) -> bytes:
     return out.getvalue()
 
 
+def time_scale(end_s: float) -> tuple[float, str]:
+    """Return what to divide seconds by, and the label of the axis, for times up to an end."""
+    return (
+        (60.0, "time from the session's start (min)")
+        if end_s > 180
+        else (1.0, "time from the session's start (s)")
+    )
+
+
 def thread_color(index: int) -> str:
     """Return the colour of a thread."""
     return THREADS[index % len(THREADS)]
 
 
-def from_zero(axis: Axes, headroom: float = 0.05) -> None:
-    """Let the y axis begin at 0 unless there are values below it, and leave room above the data."""
+def from_zero(axis: Axes, lowest: float, headroom: float = 0.05) -> None:
+    """Let the y axis begin at 0 unless a mean is below it, and leave room above the data."""
     low, high = axis.dataLim.intervaly
     if not (np.isfinite(low) and np.isfinite(high)) or high <= min(low, 0.0):
         return
-    bottom = 0.0 if low >= 0 else low - 0.05 * (high - low)
+    # an error band below 0 says nothing where rates can't be
+    bottom = 0.0 if lowest >= 0 else low - 0.05 * (high - low)
     axis.set_ylim(bottom, high + headroom * (high - bottom))
 
 

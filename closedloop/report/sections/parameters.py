@@ -42,7 +42,7 @@ def _runs(material: Material) -> Table:
 def _versions(material: Material) -> list[Block]:
     blocks: list[Block] = []
     for title, trees in (("Program and machine", material.environments), ("Display", material.displays)):
-        told = [flat(tree) for tree in trees]
+        told = [flat(_lifted(tree)) for tree in trees]
         if not any(told):
             blocks.append(Remark(f"{title}: nothing was recorded."))
             continue
@@ -75,6 +75,12 @@ def _parameters(material: Material) -> list[Block]:
     else:
         blocks.append(Remark("The session file holds no protocol.", "warning"))
     return blocks
+
+
+def _lifted(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return a tree whose branch ``details`` stands level with the rest."""
+    details: dict[str, Any] = tree.get("details", {})
+    return {**{key: value for key, value in tree.items() if key != "details"}, **details}
 
 
 def _pairs(title: str, tree: dict[str, Any]) -> list[Block]:

@@ -26,7 +26,7 @@ def section(material: Material) -> Section:
     blocks: list[Block] = [_described(material, infos)]
     blocks += _states(material)
     blocks += _losses(chunks)
-    blocks += _delays(chunks)
+    blocks += _delays(material, chunks)
     blocks += _clock(material, probes)
     return Section("streams", TITLE, blocks)
 
@@ -45,8 +45,10 @@ def spans_by_role(material: Material) -> dict[str, list[Span]]:
             end_s = min([*later, max(material.end_s, float(group["time_s"].max()))])
         times = [*group["time_s"].tolist(), end_s]
         for state, start, stop in zip(group["state"], times[:-1], times[1:], strict=True):
-            span = Span(str(state), start - material.start_s, max(start, stop) - material.start_s)
-            found.setdefault(str(role), []).append(span)
+            begin_s = max(start - material.start_s, 0.0)  # the stream is opened before the session begins
+            span = Span(str(state), begin_s, max(stop - material.start_s, begin_s))
+            if span.end_s > span.start_s:
+                found.setdefault(str(role), []).append(span)
     return found
 
 
@@ -113,8 +115,10 @@ def _losses(chunks: pd.DataFrame) -> list[Block]:
     return [Remark(text, "warning") if lost else Text(text)]
 
 
-def _delays(chunks: pd.DataFrame) -> list[Block]:
-    response = chunks[chunks["role"] == "response"]
+def _delays(material: Material, chunks: pd.DataFrame) -> list[Block]:
+    # what was heard before its run's file was opened had to wait for it
+    started_s = chunks["run"].map(material.runs.set_index("run")["started_s"])
+    response = chunks[(chunks["role"] == "response") & (chunks["received_s"] >= started_s)]
     if response.empty:
         return []
     delays = {
@@ -138,8 +142,8 @@ def _clock(material: Material, probes: pd.DataFrame) -> list[Block]:
         offsets_ms = 1000 * group["offset_s"].to_numpy(float)
         uncertainty_ms = 1000 * group["uncertainty_s"].to_numpy(float)
         label = f"{role}, run {run}, segment {segment}"
-        time_min = (group["time_s"].to_numpy(float) - material.start_s) / 60
-        tracks.append(ClockTrack(label, time_min, offsets_ms, uncertainty_ms))
+        from_start_s = group["time_s"].to_numpy(float) - material.start_s
+        tracks.append(ClockTrack(label, from_start_s, offsets_ms, uncertainty_ms))
         spread = float(offsets_ms.max() - offsets_ms.min())
         rows.append(
             [

@@ -14,7 +14,7 @@ from closedloop.report.words import NONE, count, listed, share
 OPEN = {
     "ordered": "ordered, but not known to have been shown",
     "shown": "shown, but not judged before the session ended",
-    "interrupted": "cut off when the program ended; shown again after the resume",
+    "interrupted": "not judged before the program ended",
 }
 
 

@@ -58,7 +58,7 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        return re.sub(r"\s+", " ", " ".join(self.words)).replace("\u202f", " ")
+        return re.sub(r"\s+", " ", " ".join(self.words)).replace("\u202f", " ").replace("\u00a0", " ")
 
     def values(self, tag: str, name: str) -> list[str]:
         return [value for t, n, value in self.attributes if (t, n) == (tag, name)]
