@@ -128,6 +128,10 @@ class SessionDamagedError(SessionError):
     """The session file is damaged."""
 
 
+class RecordingError(SessionError):
+    """A recording can't be played: it is no recording, is damaged, or has nothing in it to play."""
+
+
 class DiskError(ClosedLoopError):
     """The disk is full, too slow, or can't be written."""
 

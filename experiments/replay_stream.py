@@ -1,0 +1,154 @@
+"""Plays a recording over LSL for a person: ``closedloop replay RECORDING --stream``."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from closedloop.errors import RecordingError
+from closedloop.replay.recordings import RecordedStream, Recording, open_recording
+from closedloop.replay.recordings.select import only
+from experiments.console import err, out
+from experiments.lsl_quiet import quiet_lsl
+from experiments.playback_display import PlaybackDisplay
+from experiments.terminal import LEFT, RIGHT, typed_keys
+
+if TYPE_CHECKING:
+    from hardware.lsl.player import Player
+
+SPEEDS = (0.01, 1000.0)
+_SEEK_S = 5.0
+_UPDATE_S = 0.25
+_KEYS_S = 0.05
+# A thread that wants to run waits that long for another Python thread: the default of 5 ms would be seen in
+# the samples while the display is drawn.
+_SWITCH_S = 0.0005
+
+
+def stream_recording(
+    path: Path,
+    *,
+    speed: float = 1.0,
+    loop: bool = False,
+    from_s: float = 0.0,
+    streams: Sequence[str] = (),
+    source_id_suffix: str = "",
+    wait_for_listener: bool = False,
+) -> None:
+    """Play a session's or an XDF file's streams over LSL; returns when they have been played.
+
+    Args:
+        path: a session folder, its session file, or an XDF file.
+        speed: 1 is as recorded, 10 ten times as fast.
+        loop: begin again at the end, until told to quit.
+        from_s: where in the recording to begin.
+        streams: play only those with one of these names, roles or source ids; empty: all.
+        source_id_suffix: appended to each source id.
+        wait_for_listener: begin only when somebody listens.
+
+    Raises:
+        RecordingError: it is no recording, has nothing to play, or a value above does not fit it.
+        SessionError: the session file can't be used.
+    """
+    if not SPEEDS[0] <= speed <= SPEEDS[1]:
+        raise RecordingError(
+            "--speed",
+            found=f"{speed:g}",
+            expected=f"{SPEEDS[0]:g} to {SPEEDS[1]:g}",
+            remedy="Choose another speed; 1 is as recorded.",
+        )
+    recording = open_recording(path)
+    if streams:
+        recording = only(recording, streams)
+    _introduce(recording)
+    quiet_lsl()
+    from hardware.lsl.player import Player, PlayOptions
+
+    player = Player(recording, PlayOptions(speed, loop, from_s, source_id_suffix, wait_for_listener))
+    names = [_name(stream) for stream in recording.streams]
+    with PlaybackDisplay(names, speed) as display:
+        _play(player, display)
+    for damage in player.damages:
+        err.print(f"[yellow]left out[/] {escape(damage.where)}: {escape(damage.what)}", soft_wrap=True)
+
+
+def _play(player: Player, display: PlaybackDisplay) -> None:
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            player.play()
+        except Exception as error:  # noqa: BLE001 - handed over: raised below, in the thread that people see
+            failed.append(error)
+
+    # what is there now is not garbage: a look through all of it would take longer than a sample may wait
+    gc.collect()
+    gc.freeze()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_S)
+    thread = threading.Thread(target=work, name="player", daemon=True)
+    thread.start()
+    try:
+        _attend(player, display, thread)
+    finally:
+        player.stop()
+        thread.join()
+        sys.setswitchinterval(before)
+        gc.unfreeze()
+        display.update(player.status())
+    if failed:
+        raise failed[0]
+
+
+def _attend(player: Player, display: PlaybackDisplay, thread: threading.Thread) -> None:
+    """Hear keys and show how it goes until the playing is over."""
+    orders = {
+        " ": player.pause,
+        LEFT: lambda: player.seek(-_SEEK_S),
+        RIGHT: lambda: player.seek(_SEEK_S),
+        "q": player.stop,
+    }
+    shown_s = float("-inf")
+    with typed_keys(arrows=True) as read:
+        while thread.is_alive():
+            for key in read():
+                orders.get(key.lower(), _nothing)()
+            if time.monotonic() - shown_s >= _UPDATE_S:
+                shown_s = time.monotonic()
+                display.update(player.status())
+            thread.join(_KEYS_S)
+
+
+def _nothing() -> None:
+    """Be what a key without a meaning does."""
+
+
+def _introduce(recording: Recording) -> None:
+    """Say what is in the recording."""
+    count = len(recording.streams)
+    out.print(
+        f"{escape(recording.path.name)}: {count} stream{'' if count == 1 else 's'}, {recording.duration_s:.1f} s",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for stream in recording.streams:
+        rate = f"{stream.nominal_hz:g} Hz" if stream.nominal_hz > 0 else "irregular"
+        where = f"{stream.first_s:.1f} to {stream.last_s:.1f} s"
+        source = f"source id '{stream.source_id}'" if stream.source_id else "without a source id"
+        text = f"  {_name(stream)}: {rate}, {stream.channels} x {stream.dtype}, {where}, {source}"
+        out.print(escape(text), highlight=False, soft_wrap=True)
+    for left in recording.left_out:
+        out.print(f"  [yellow]left out[/] {escape(left.name)}: {escape(left.reason)}", soft_wrap=True)
+    for note in recording.notes:
+        out.print(f"  {escape(note)}", highlight=False, soft_wrap=True)
+
+
+def _name(stream: RecordedStream) -> str:
+    return f"{stream.name} ({stream.role})" if stream.role else stream.name
