@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from closedloop.errors import StreamNotFoundError
 from experiments.console import out
@@ -39,9 +40,7 @@ def streams(
     from hardware.lsl.discover import list_streams
 
     if watch:
-        with Live(_table([]), console=out, auto_refresh=False) as live:
-            while True:
-                live.update(_table(list_streams(wait_s)), refresh=True)
+        _watch(lambda: _table(list_streams(wait_s)))
     found = list_streams(wait_s)
     if not found:
         raise StreamNotFoundError(
@@ -52,6 +51,15 @@ def streams(
             "and let the firewall pass UDP and TCP ports 16571 to 16604.",
         )
     out.print(_table(found))
+
+
+def _watch(look: Callable[[], Table]) -> NoReturn:
+    if not out.is_terminal:
+        while True:
+            out.print(look())
+    with Live(Text("looking ..."), console=out, auto_refresh=False) as live:
+        while True:
+            live.update(look(), refresh=True)
 
 
 def _table(reports: Sequence[StreamReport]) -> Table:
