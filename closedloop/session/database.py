@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from importlib import resources
 from pathlib import Path
 
 from closedloop.errors import DiskError, SessionDamagedError, SessionError, SessionSchemaError
+
+log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x434C4F50  # "CLOP": lets a reader tell a session file from any other SQLite file
@@ -28,7 +31,7 @@ def create(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     except sqlite3.Error as error:
-        raise disk_error(path, error) from error
+        raise write_error(path, error) from error
     return connection
 
 
@@ -50,14 +53,32 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return _checked(path, read_only=True)
 
 
-def disk_error(path: Path, error: sqlite3.Error) -> DiskError:
+def write_error(path: Path, error: sqlite3.Error) -> DiskError | SessionError:
     """Put an SQLite error about writing into plain words."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return SessionError(
+            str(path),
+            found=f"a record that does not fit the file: {error}",
+            expected="records that fit the schema",
+            remedy="This is a fault of the program; please report it. Everything recorded before stands.",
+        )
     return DiskError(
         str(path),
         found=f"the database says: {error}",
         expected="to be able to write",
         remedy="Make room on the disk or check its permissions. Everything recorded before stands.",
     )
+
+
+def make_plain(connection: sqlite3.Connection) -> None:
+    """Leave the write-ahead log, so that a closed session is one file that any medium can hold.
+
+    With a reader about, SQLite keeps the log; then the file stays as it is, which is as good to read.
+    """
+    try:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.OperationalError as error:
+        log.info("the session file keeps its write-ahead log: %s", error)
 
 
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

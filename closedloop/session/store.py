@@ -154,6 +154,7 @@ class SessionStore:
                 "UPDATE runs SET ended_s = ?, ended_utc = ?, exit_status = ?, reason = ? WHERE run = ?",
                 (ended_s, utc_now(), exit_status, reason, self.run),
             )
+        database.make_plain(self._connection)
         self.abandon()
 
     def abandon(self) -> None:
@@ -386,14 +387,14 @@ class SessionStore:
         try:
             self._connection.execute(sql, values)
         except sqlite3.Error as error:
-            raise database.disk_error(self.path, error) from error
+            raise database.write_error(self.path, error) from error
 
     def _many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         try:
             with self.transaction():
                 self._connection.executemany(sql, rows)
         except sqlite3.Error as error:
-            raise database.disk_error(self.path, error) from error
+            raise database.write_error(self.path, error) from error
 
 
 def utc_now() -> str:
