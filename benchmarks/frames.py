@@ -68,6 +68,7 @@ class Result:
     trials_hit: int
     intervals_s: Float64
     stage_cpu: float
+    stolen_s: float
 
     def table(self) -> str:
         """Return the figures as lines."""
@@ -80,6 +81,7 @@ class Result:
             ("missed frames", f"{self.missed} ({self.missed / self.frames:.4%}) in {self.trials_hit} trials"),
             ("interval ms (0.1, 50, 99.9 %, max)", f"{low:.2f}, {median:.2f}, {high:.2f}, {dt_ms.max():.2f}"),
             ("CPU of the stage", f"{self.stage_cpu:.0%} of a core"),
+            ("stolen by other virtual machines", f"{self.stolen_s:.2f} s of CPU"),
         ]
         return "\n".join(f"  {name:36}{value}" for name, value in rows)
 
@@ -96,9 +98,11 @@ def run(frames: int, wait: Callable[[], None] = lambda: None) -> Result:
     try:
         trials = -(-frames // (ON + OFF))
         process = psutil.Process(report.details["pid"])
+        stolen_before_s = _stolen_s()
         cpu_before, start_s = sum(process.cpu_times()[:2]), clock.now()
         shown = _show(stage, trials, wait)
         cpu = (sum(process.cpu_times()[:2]) - cpu_before) / (clock.now() - start_s)
+        stolen_s = _stolen_s() - stolen_before_s
     finally:
         stage.close()
     return Result(
@@ -109,7 +113,12 @@ def run(frames: int, wait: Callable[[], None] = lambda: None) -> Result:
         trials_hit=sum(s.missed > 0 for s in shown),
         intervals_s=np.concatenate([np.diff(s.flips_s) for s in shown]),
         stage_cpu=cpu,
+        stolen_s=stolen_s,
     )
+
+
+def _stolen_s() -> float:
+    return float(getattr(psutil.cpu_times(), "steal", 0.0))  # Linux alone tells
 
 
 def _show(stage: PsychopyStage, trials: int, wait: Callable[[], None]) -> list[Shown]:

@@ -6,7 +6,7 @@ import signal
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from hardware.stage.process import OUTPUT_FILE
+from hardware.stage.surroundings import OUTPUT_FILE
 
 _PATIENCE_S = 2.0
 

@@ -25,7 +25,7 @@ class Inbox:
 
     def take(self) -> Iterator[Order]:
         """Yield the orders that are here by now, at most some tens."""
-        if os.name == "posix" and os.getppid() != self._engine_pid:
+        if engine_is_gone(self._engine_pid):
             yield Close()  # another process may still hold a copy of the pipe's other end
             return
         try:
@@ -35,3 +35,8 @@ class Inbox:
                 yield self._connection.recv()
         except (EOFError, OSError):
             yield Close()
+
+
+def engine_is_gone(engine_pid: int) -> bool:
+    """Whether our parent is no longer the engine (always False on Windows, where the pipe alone tells)."""
+    return os.name == "posix" and os.getppid() != engine_pid

@@ -39,7 +39,7 @@ class Measured:
     upload_s: float
 
 
-def measure(window: StageWindow, display: Display, clock: LslClock, image: Pixels) -> Measured:
+def measure(window: StageWindow, display: Display, clock: LslClock, image: Pixels, spin_s: float) -> Measured:
     """Measure (blocks some seconds, showing the background).
 
     Args:
@@ -47,6 +47,7 @@ def measure(window: StageWindow, display: Display, clock: LslClock, image: Pixel
         display: what the protocol expects.
         clock: of the session.
         image: any, for timing the upload into slot 0.
+        spin_s: for ``ClockPacer``.
 
     Raises:
         RefreshError: the refresh can't be determined, or isn't the expected one.
@@ -65,7 +66,7 @@ def measure(window: StageWindow, display: Display, clock: LslClock, image: Pixel
         paced_by = "clock"
         period_s = 1 / display.refresh_hz
         window.wait_for_blank = False
-        pacer = ClockPacer(clock, period_s)
+        pacer = ClockPacer(clock, period_s, spin_s)
         intervals_s, draws_s = _intervals(window, clock, pacer)
         measured = refresh.measure_own_pace(intervals_s)
     refresh.require(measured, display.refresh_hz, display.refresh_tolerance, paced_by)

@@ -7,6 +7,12 @@ from typing import Protocol
 
 from closedloop.ports import Clock
 
+SPIN_S = 0.0015
+"""How long before its target an ordinary process stops to sleep."""
+
+REALTIME_SPIN_S = 0.0004
+"""Likewise for one with real-time priority, which wakes up when it asked to."""
+
 
 class Pacer(Protocol):
     """Waits for the moment of the next flip."""
@@ -63,7 +69,7 @@ class ClockPacer:
         spin_s: how long before the target the sleep ends.
     """
 
-    def __init__(self, clock: Clock, period_s: float, spin_s: float = 0.0015) -> None:
+    def __init__(self, clock: Clock, period_s: float, spin_s: float = SPIN_S) -> None:
         self._clock = clock
         self._period_s = period_s
         self._spin_s = spin_s

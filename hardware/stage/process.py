@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import faulthandler
 import os
-import signal
+import shutil
 import sys
 import traceback
-from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -19,21 +16,21 @@ from closedloop.errors import ClosedLoopError, NoDisplayError, StageError
 from closedloop.ports import DisplayReport
 from hardware.clock import LslClock
 from hardware.display import has_display
-from hardware.stage.inbox import Inbox
+from hardware.stage.inbox import Inbox, engine_is_gone
 from hardware.stage.messages import Failed, Opened, StageSettings
 from hardware.stage.outbox import Outbox
+from hardware.stage.pacing import REALTIME_SPIN_S, SPIN_S
 from hardware.stage.priority import raise_priority
-
-OUTPUT_FILE = "output.txt"
-"""In the scratch folder: what the process and its libraries print."""
+from hardware.stage.surroundings import obey_only_the_engine, psychopy_home, quiet_psychopy, redirect_output
 
 _LAST_WORDS_S = 600.0  # how long to wait for an engine that does not read, when there is something to tell
 
 
 def main(settings: StageSettings, orders: Connection, answers: Connection) -> None:
     """Run the stage (blocks until it is closed)."""
-    _obey_only_the_engine()
-    _redirect_output(Path(settings.scratch))
+    scratch = Path(settings.scratch)
+    obey_only_the_engine()
+    redirect_output(scratch)
     outbox = Outbox(answers)
     memory = SharedMemory(settings.memory_name)
     try:
@@ -46,6 +43,8 @@ def main(settings: StageSettings, orders: Connection, answers: Connection) -> No
     finally:
         outbox.close(_LAST_WORDS_S)
         memory.close()
+        if engine_is_gone(settings.engine_pid):
+            shutil.rmtree(scratch, ignore_errors=True)  # nobody else will
 
 
 def _show(settings: StageSettings, inbox: Inbox, outbox: Outbox, memory: SharedMemory) -> None:
@@ -56,11 +55,7 @@ def _show(settings: StageSettings, inbox: Inbox, outbox: Outbox, memory: SharedM
             expected="a display",
             remedy="Set DISPLAY to the screen's, or run where there is one (the demo brings its own).",
         )
-    with _psychopy_home(settings):
-        from psychopy import logging, prefs
-
-        logging.console.setLevel(logging.CRITICAL)
-        prefs.general["winType"] = "pyglet"
+    with psychopy_home(settings), quiet_psychopy(Path(settings.scratch)) as warnings:
         # these bring in the window's libraries, which only this process may have
         from hardware.stage.frame_loop import FrameLoop
         from hardware.stage.measuring import measure
@@ -72,9 +67,10 @@ def _show(settings: StageSettings, inbox: Inbox, outbox: Outbox, memory: SharedM
     display, shape = settings.display, settings.image_shape
     window = StageWindow(display, settings.presentation.fixation, shape, settings.slots, clock)
     images = np.ndarray((settings.buffers, *shape), np.uint8, buffer=memory.buf)
-    measured = measure(window, display, clock, np.zeros(shape, np.uint8))
+    spin_s = REALTIME_SPIN_S if priority.realtime else SPIN_S
+    measured = measure(window, display, clock, np.zeros(shape, np.uint8), spin_s)
     details = window.details() | {
-        "priority": priority,
+        "priority": priority.words,
         "garbage_collection": "off while trials run, collected when idle",
         "swap_control": (
             f"a flip waits for the vertical blank (median {measured.free_flip_ms:.2f} ms)"
@@ -88,6 +84,7 @@ def _show(settings: StageSettings, inbox: Inbox, outbox: Outbox, memory: SharedM
         "draw_ms": measured.draw_s * 1e3,
         "upload_ms": measured.upload_s * 1e3,
         "pid": os.getpid(),
+        "psychopy_warnings": warnings(),
         "torch_loaded": "torch" in sys.modules,
     }
     report = DisplayReport(
@@ -102,42 +99,6 @@ def _show(settings: StageSettings, inbox: Inbox, outbox: Outbox, memory: SharedM
     outbox.put(Opened(report))
     FrameLoop(window, measured, images, inbox, outbox, clock).run()
     window.close()
-
-
-@contextlib.contextmanager
-def _psychopy_home(settings: StageSettings) -> Iterator[None]:
-    """Let PsychoPy write its folders into the scratch folder, unless its named monitors are needed."""
-    name = "APPDATA" if sys.platform == "win32" else "HOME"
-    former = os.environ.get(name)
-    if settings.display.monitor:
-        yield
-        return
-    os.environ[name] = settings.scratch
-    try:
-        yield
-    finally:
-        if former is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = former
-
-
-def _obey_only_the_engine() -> None:
-    # Ctrl-C reaches every process of the terminal's group; the engine decides what it means
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see launch.py
-
-
-def _redirect_output(scratch: Path) -> None:
-    """What PsychoPy, GL or audio libraries print belongs into a file, not on the person's terminal."""
-    descriptor = os.open(scratch / OUTPUT_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    for standard in (1, 2):
-        os.dup2(descriptor, standard)
-    os.close(descriptor)
-    faulthandler.enable()
 
 
 def _unforeseen(error: Exception) -> StageError:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -305,3 +308,9 @@ def test_shuffled_stage_shows_another_image_than_the_one_given() -> None:
     assert shown[0] == 0  # there was no other
     assert all(shown[trial] != trial for trial in range(1, 100))
     stage.close()
+
+
+def test_the_engine_gets_no_window_library_with_the_stage() -> None:
+    code = "import sys, hardware.stage; print(sorted({'psychopy', 'pyglet', 'torch'} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

@@ -112,14 +112,16 @@ def test_the_stage_goes_with_its_engine_and_has_nothing_of_its_main_module(
         cwd=root,
         env=os.environ | {"PYTHONPATH": str(root)},
     )
-    assert engine.stdout is not None
-    pid, torch_loaded = engine.stdout.readline().split()
+    try:
+        assert engine.stdout is not None
+        pid, torch_loaded = engine.stdout.readline().split()
+        engine.stdout.close()
+        process = psutil.Process(int(pid))
+        assert not gone(process)
+    finally:
+        engine.kill()
+        engine.wait()
     assert torch_loaded == "False"
-    process = psutil.Process(int(pid))
-    assert process.is_running()
-    engine.kill()
-    engine.wait()
-    engine.stdout.close()
     until = time.monotonic() + 1.0
     while not gone(process):
         assert time.monotonic() < until, "the stage is still there"
