@@ -73,7 +73,7 @@ class DcganGenerator:
                 group = torch.zeros(
                     (at_once, self.code_length)
                 )  # torch's own memory: aligned alike every time
-                group[: len(some)] = torch.from_numpy(some)
+                group[: len(some)] = torch.tensor(some)
                 images[start : start + at_once] = (
                     self._images(group.to(self._device)).cpu().numpy()[: len(some)]
                 )

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from closedloop.errors import (
-    DiskError,
     SessionDamagedError,
     SessionError,
     SessionExistsError,
@@ -240,7 +239,7 @@ def test_a_nested_transaction_is_part_of_the_outer_one(tmp_path: Path) -> None:
 def test_half_of_a_batch_is_never_in_the_file(tmp_path: Path) -> None:
     store = with_images(tmp_path)
     record = ScoreRecord(0, 0, 1, 1, 1.0, 1.0, 1.0)
-    with pytest.raises(DiskError):
+    with pytest.raises(SessionError):
         store.add_scores([record, replace(record, image=2), record])  # the third is there already
     store.abandon()
     with SessionReader(tmp_path) as reader:
@@ -251,7 +250,7 @@ def test_a_trial_and_its_response_are_acknowledged_together(tmp_path: Path) -> N
     store = with_images(tmp_path)
     ordered(store)
     rates = np.array([1.0])
-    with pytest.raises(DiskError):
+    with pytest.raises(SessionError):
         store.accept_trial(7, rates, None, float("nan"), 10.0)  # no value: no response
     store.abandon()
     with SessionReader(tmp_path) as reader:
