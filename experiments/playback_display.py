@@ -18,7 +18,7 @@ from experiments.console import err
 from experiments.progress import clock_time
 
 if TYPE_CHECKING:
-    from hardware.lsl.player import PlayStatus
+    from hardware.lsl.player_records import PlayStatus
 
 HELP_LINE = "keys: space pause/go on · left, right arrow 5 s back, forward · q quit"
 _LINE_EVERY_S = 10.0

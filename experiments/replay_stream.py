@@ -69,7 +69,8 @@ def stream_recording(
         recording = only(recording, streams)
     _introduce(recording)
     quiet_lsl()
-    from hardware.lsl.player import Player, PlayOptions
+    from hardware.lsl.player import Player
+    from hardware.lsl.player_records import PlayOptions
 
     player = Player(recording, PlayOptions(speed, loop, from_s, source_id_suffix, wait_for_listener))
     names = [_name(stream) for stream in recording.streams]

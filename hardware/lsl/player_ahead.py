@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +82,7 @@ class Ahead:
         tape: once or in a loop.
         from_s: where on the tape to begin.
         ahead_s: how far ahead of what was taken, in seconds of the tape.
+        tell: told what can't be read, in this thread.
         most_bytes: how much is held at most.
     """
 
@@ -91,11 +92,12 @@ class Ahead:
         tape: Tape,
         from_s: float,
         ahead_s: float,
+        tell: Callable[[Damage], object],
         most_bytes: int = _MOST_BYTES,
     ) -> None:
-        self.damages: deque[Damage] = deque()
         self.error: Exception | None = None
         self._reels = [_Reel(recording, stream, tape, from_s) for stream in range(len(recording.streams))]
+        self._tell = tell
         self._ahead_s, self._most_bytes = ahead_s, most_bytes
         self._reached_s = from_s
         self._bytes = 0
@@ -155,7 +157,7 @@ class Ahead:
                 piece = reel.read()
                 with self._change:
                     if isinstance(piece, Damage):
-                        self.damages.append(piece)
+                        self._tell(piece)
                     elif piece is not None:
                         reel.ready.append(piece)
                         self._bytes += _size(piece)

@@ -80,14 +80,13 @@ class PlayedStream:
 
     Args:
         info: its description.
-        text: whether its values are strings.
     """
 
-    def __init__(self, info: pylsl.StreamInfo, text: bool) -> None:
+    def __init__(self, info: pylsl.StreamInfo) -> None:
         regular = info.nominal_srate() > 0
         buffer = _BUFFER_S if regular else _BUFFER_HUNDREDS
         self._outlet: pylsl.StreamOutlet | None = pylsl.StreamOutlet(info, max_buffered=buffer)
-        self._text = text
+        self._text = info.channel_format() == pylsl.cf_string
         self.sent = 0
 
     def send(self, values: npt.NDArray[Any], stamps_s: Float64) -> None:
