@@ -27,7 +27,7 @@ _LONGEST_SLEEP_S = 0.02  # so that an order is heard at once
 _AHEAD_S = 3.0  # of the clock
 _LEAD_S = 0.02  # between the decision to start and the first sample, so that it is not late
 _SHORTEST_GAP_S = 0.01  # between two passes, where no stream is regular
-_SETTLE_S = 1.0  # from the first listener to the first sample: a recorder opens its streams one by one
+_SETTLE_S = 1.0  # from the newest stream that is heard to the first sample: they are opened one by one
 _LINGER_S = 0.5  # liblsl gives no sign when a sample is out; on a local network this is ample
 _READY_S = 30.0
 
@@ -176,13 +176,18 @@ class Player:
         """Wait if asked to; False if told to stop meanwhile."""
         if self._options.wait_for_listener:
             self._state = "waiting"
-            while not self._stopped and not any(outlet.has_listeners() for outlet in self._outlets):
-                self._wake.wait(_LONGEST_SLEEP_S)
-            self._rest(_SETTLE_S)
+            heard = 0
+            while not self._stopped and (heard == 0 or heard < self._listeners()):
+                heard = self._listeners()
+                self._rest(_SETTLE_S if heard else _LONGEST_SLEEP_S)
         return not self._stopped
 
+    def _listeners(self) -> int:
+        """Return how many of the streams are heard."""
+        return sum(outlet.has_listeners() for outlet in self._outlets)
+
     def _linger(self) -> None:
-        if any(outlet.has_listeners() for outlet in self._outlets):
+        if self._listeners():
             self._rest(_LINGER_S)
 
     def _rest(self, seconds: float) -> None:
