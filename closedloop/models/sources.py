@@ -29,7 +29,7 @@ def download_url(
     try:
         with (
             # the scheme is http or https by the entry's pattern, and the SHA-256 decides what is kept
-            urllib.request.urlopen(source.url, timeout=_TIMEOUT_S) as reply,  # noqa: S310
+            urllib.request.urlopen(source.url, timeout=_TIMEOUT_S) as reply,  # noqa: S310  see above
             target.open("wb") as file,
         ):
             length = reply.headers.get("Content-Length")
