@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,15 +46,18 @@ def check(
     ```
     """
     quiet_lsl()
-    from hardware.check import require_good, run_checks
+    with ExitStack() as configured:
+        loaded = None
+        if protocol is not None:
+            from closedloop.protocol.load import load_protocol
+            from experiments.network import lsl_as_in
 
-    loaded = None
-    if protocol is not None:
-        from closedloop.protocol.load import load_protocol
+            loaded = load_protocol(protocol, overrides or []).protocol
+            configured.enter_context(lsl_as_in(loaded.lsl))
+        # imported late: pylsl reads its configuration when it is imported
+        from hardware.check import require_good, run_checks
 
-        loaded = load_protocol(protocol, overrides or []).protocol
-
-    with err.status("measuring ...") as status:
+        status = configured.enter_context(err.status("measuring ..."))
         findings = run_checks(loaded, say=lambda name: status.update(f"measuring: {name} ..."))
     out.print(_table(findings))
     for finding in findings:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -22,6 +24,10 @@ _OLD_S = 0.5
 
 
 def streams(
+    protocol: Annotated[
+        Path | None,
+        typer.Argument(metavar="[PROTOCOL]", help="Look with this protocol's LSL session id and scope."),
+    ] = None,
     wait_s: Annotated[float, typer.Option("--wait", min=0.1, help="How long to look, in seconds.")] = 2.0,
     watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
 ) -> None:
@@ -34,14 +40,22 @@ def streams(
     ```
     closedloop streams
     closedloop streams --watch
+    closedloop streams rig.yaml
     ```
     """
     quiet_lsl()
-    from hardware.lsl.discover import list_streams
+    with ExitStack() as configured:
+        if protocol is not None:
+            from closedloop.protocol.load import load_protocol
+            from experiments.network import lsl_as_in
 
-    if watch:
-        _watch(lambda: _table(list_streams(wait_s)))
-    found = list_streams(wait_s)
+            configured.enter_context(lsl_as_in(load_protocol(protocol).protocol.lsl))
+        # imported late: pylsl reads its configuration when it is imported
+        from hardware.lsl.discover import list_streams
+
+        if watch:
+            _watch(lambda: _table(list_streams(wait_s)))
+        found = list_streams(wait_s)
     if not found:
         raise StreamNotFoundError(
             "LSL",
