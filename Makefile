@@ -4,8 +4,7 @@
 .PHONY: help setup demo test bench lint format clean
 
 help: ## Say what there is to type
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 ## \2/p' Makefile | column -t -s '#' 2>/dev/null \
-		|| sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 -- \2/p' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Create .venv, install, fetch the model files, find or install system libraries
 	@sh scripts/with_python.sh scripts/setup
