@@ -21,6 +21,9 @@ from closedloop.ports import (
 )
 from closedloop.session import SessionStore, TrialRecord
 
+# Far beyond any frame; an image that is on longer than this must be several trials.
+SILENT_S = 20.0
+
 
 @dataclass(frozen=True)
 class Presented:
@@ -63,6 +66,7 @@ class Screen:
         self._ordered: dict[int, tuple[Presented, int]] = {}
         self.missed_frames = 0
         self.last_onset_s: float | None = None
+        self._heard_s = clock.now()
 
     @property
     def waiting(self) -> int:
@@ -78,6 +82,8 @@ class Screen:
         """Record a trial, then hand it to the stage."""
         slot = self._free.pop()
         record = presented.record
+        if not self._ordered:
+            self._heard_s = self._clock.now()
         self._store.order_trial(record, self._clock.now())
         self._ordered[record.trial] = (presented, slot)
         self._stage.load(slot, pixels)
@@ -97,10 +103,11 @@ class Screen:
 
         Raises:
             WindowClosedError: the window was closed by hand.
-            ProcessDiedError: the stage's process is gone.
+            ProcessDiedError: the stage's process is gone, or hangs.
         """
         over: list[Shown] = []
         for event in self._stage.poll():
+            self._heard_s = self._clock.now()
             if isinstance(event, Onset):
                 self._began(event)
             elif isinstance(event, Shown):
@@ -110,13 +117,14 @@ class Screen:
                 self._on_key(event)
             else:
                 raise _gone(event)
+        self._check_that_it_lives()
         return over
 
     def mark(self, event: str, time_s: float, **detail: Any) -> None:
         """Record a marker, then send it."""
         marker = Marker(time_s, {"event": event, "session": self._session_id, **detail})
         self._store.add_marker(marker)
-        self._markers.send(marker)
+        self._store.after_commit(lambda: self._markers.send(marker))
 
     def _began(self, onset: Onset) -> None:
         presented, _ = self._known(onset.trial)
@@ -134,6 +142,17 @@ class Screen:
             self._store.set_shown(shown)
             if shown.complete:
                 self.mark("stimulus_off", shown.offset_s, **presented.label)
+
+    def _check_that_it_lives(self) -> None:
+        """A stage that hangs (a stopped process, a graphics driver) says nothing, so its silence must."""
+        silent_s = self._clock.now() - self._heard_s
+        if self._ordered and silent_s > SILENT_S:
+            raise ProcessDiedError(
+                "stage process",
+                found=f"no word of trial {next(iter(self._ordered))} for {silent_s:.0f} s",
+                expected=f"the next flip of a trial within {SILENT_S:g} s",
+                remedy="The stage hangs. The session is closed and everything up to here is in its file.",
+            )
 
     def _known(self, trial: int) -> tuple[Presented, int]:
         try:

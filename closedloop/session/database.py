@@ -27,9 +27,11 @@ def create(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA page_size = 8192")
         _tune(connection)
         schema = resources.files("closedloop.session").joinpath("schema.sql").read_text(encoding="utf-8")
-        connection.executescript(f"BEGIN; {schema} COMMIT;")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        # in one: after a crash the file is either blank or a whole session file
+        connection.executescript(
+            f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
+            f" {schema} COMMIT;"
+        )
     except sqlite3.Error as error:
         raise write_error(path, error) from error
     return connection
@@ -40,6 +42,54 @@ def open_writer(path: Path) -> sqlite3.Connection:
     connection = _checked(path, read_only=False)
     _tune(connection)
     return connection
+
+
+def is_blank(path: Path) -> bool:
+    """Return whether a file is there in which nothing was ever recorded: a crash cut its making off."""
+    if not path.is_file():
+        return False
+    try:
+        connection = _connect(path, read_only=True)
+        try:
+            if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                return True
+            if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                return False
+            return not connection.execute(
+                "SELECT (SELECT count(*) FROM meta) + (SELECT count(*) FROM runs)"
+            ).fetchone()[0]
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError:
+        return False  # not blank but damaged; whoever opens it says so
+
+
+def remove(path: Path) -> None:
+    """Remove a session file that is blank, with its log."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def check(path: Path) -> None:
+    """Read the whole file and look whether it is sound; takes about a second for each GB.
+
+    Raises:
+        SessionError: as ``open_reader``, or the file is damaged inside.
+    """
+    connection = open_reader(path)
+    try:
+        found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
+    except sqlite3.DatabaseError as error:
+        found = [str(error)]
+    finally:
+        connection.close()
+    if found != ["ok"]:
+        raise SessionDamagedError(
+            str(path),
+            found=f"the database says: {'; '.join(found)}",
+            expected="a sound session file",
+            remedy="Work on a copy of the whole folder, session.sqlite-wal included.",
+        )
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -98,7 +148,12 @@ def _tune(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_autocheckpoint = 2000")
 
 
-def _checked(path: Path, *, read_only: bool) -> sqlite3.Connection:
+def require(path: Path) -> None:
+    """Make sure that there is a file.
+
+    Raises:
+        SessionError: there is none.
+    """
     if not path.is_file():
         raise SessionError(
             str(path),
@@ -106,6 +161,10 @@ def _checked(path: Path, *, read_only: bool) -> sqlite3.Connection:
             expected=f"a session folder with {FILE_NAME} in it",
             remedy="Name the folder that `closedloop run` made.",
         )
+
+
+def _checked(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    require(path)
     try:
         connection = _connect(path, read_only=read_only)
         application = connection.execute("PRAGMA application_id").fetchone()[0]

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -27,6 +27,7 @@ from closedloop.ports import (
     StreamStateChange,
 )
 from closedloop.session import codec, database
+from closedloop.session.lock import SessionLock
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,13 @@ class SessionStore:
     Every SQLite error comes out as :class:`~closedloop.errors.DiskError`.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, run: int) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, run: int, lock: SessionLock) -> None:
         self.path = path
         self.run = run
         self._connection = connection
+        self._lock = lock
         self._depth = 0
+        self._after_commit: list[Callable[[], None]] = []
 
     @classmethod
     def create(
@@ -91,13 +94,42 @@ class SessionStore:
         meta: Mapping[str, str],
         environment: Mapping[str, Any],
         started_s: float,
+        lock: SessionLock | None = None,
     ) -> SessionStore:
         """Make a session folder's file and open its first run.
 
+        A file in which nothing was ever recorded, left by a crash at that moment, is replaced.
+
+        Args:
+            folder: the session folder.
+            meta: facts about the session as a whole.
+            environment: what it runs on.
+            started_s: when the run began.
+            lock: of the folder, if the caller holds it already; it is released when the store is closed.
+
         Raises:
             SessionExistsError: there is one already.
+            SessionInUseError: another program has the folder.
         """
         path = folder / database.FILE_NAME
+        lock = lock or SessionLock(folder)
+        try:
+            return cls._create(path, meta, environment, started_s, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def _create(
+        cls,
+        path: Path,
+        meta: Mapping[str, str],
+        environment: Mapping[str, Any],
+        started_s: float,
+        lock: SessionLock,
+    ) -> SessionStore:
+        if database.is_blank(path):
+            database.remove(path)
         if path.exists():
             raise SessionExistsError(
                 str(path),
@@ -105,22 +137,50 @@ class SessionStore:
                 expected="a new folder",
                 remedy="Sessions are never written over: choose another --out, or wait a second and try again.",
             )
-        store = cls(path, database.create(path), run=0)
+        store = cls(path, database.create(path), 0, lock)
         with store.transaction():
             store._many("INSERT INTO meta VALUES (?, ?)", list(meta.items()))
             store._begin_run(environment, started_s)
         return store
 
     @classmethod
-    def reopen(cls, folder: Path, *, environment: Mapping[str, Any], started_s: float) -> SessionStore:
-        """Open an existing session for a further run; trials that were cut off are marked so."""
+    def reopen(
+        cls,
+        folder: Path,
+        *,
+        environment: Mapping[str, Any],
+        started_s: float,
+        meta: Mapping[str, str] | None = None,
+        lock: SessionLock | None = None,
+    ) -> SessionStore:
+        """Open an existing session for a further run; trials that were cut off are marked so.
+
+        Args:
+            folder: the session folder.
+            environment: what the new run runs on.
+            started_s: when the new run began.
+            meta: facts to add; none that are there are changed.
+            lock: as of ``create``.
+
+        Raises:
+            SessionInUseError: another program has the folder.
+            SessionError: there is no session, or its file can't be used.
+        """
         path = folder / database.FILE_NAME
-        connection = database.open_writer(path)
-        last = connection.execute("SELECT max(run) FROM runs").fetchone()[0]
-        store = cls(path, connection, run=int(last) + 1)
-        with store.transaction():
-            store._interrupt_trials()
-            store._begin_run(environment, started_s)
+        database.require(path)
+        lock = lock or SessionLock(folder)
+        try:
+            connection = database.open_writer(path)
+            last = connection.execute("SELECT max(run) FROM runs").fetchone()[0]
+            store = cls(path, connection, -1 if last is None else int(last), lock)
+            store.run += 1
+            with store.transaction():
+                store._interrupt_trials()
+                store._many("INSERT INTO meta VALUES (?, ?)", list((meta or {}).items()))
+                store._begin_run(environment, started_s)
+        except BaseException:
+            lock.release()
+            raise
         return store
 
     @contextmanager
@@ -135,6 +195,7 @@ class SessionStore:
             yield
         except BaseException:
             self._depth = 0
+            self._after_commit.clear()
             if self._connection.in_transaction:  # SQLite has rolled back by itself when the disk is full
                 self._do("ROLLBACK")
             raise
@@ -142,9 +203,20 @@ class SessionStore:
         try:
             self._do("COMMIT")
         except BaseException:
+            self._after_commit.clear()
             if self._connection.in_transaction:
                 self._connection.rollback()
             raise
+        actions, self._after_commit = self._after_commit, []
+        for action in actions:
+            action()
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Do something as soon as all that was recorded until now is in the file."""
+        if self._depth:
+            self._after_commit.append(action)
+        else:
+            action()
 
     def close(self, *, ended_s: float, exit_status: str, reason: str) -> None:
         """End the run with its exit status and close the file; trials not judged yet are marked interrupted."""
@@ -160,6 +232,7 @@ class SessionStore:
     def abandon(self) -> None:
         """Close the file and leave the run without an exit status, as a crash would."""
         self._connection.close()
+        self._lock.release()
 
     # --- what is decided
 

@@ -39,6 +39,7 @@ class StageFault(str, Enum):
 
     CLOSED_BY_HAND = "closed by hand"
     DIED = "died"
+    HANGS = "hangs"  # is there, and says nothing any more
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,8 @@ class SimulatedStage:
         self._show_until(time_s)
         self._cut(time_s, background=fault is StageFault.CLOSED_BY_HAND)
         self._closed = True
+        if fault is StageFault.HANGS:
+            return
         by_hand = fault is StageFault.CLOSED_BY_HAND
         reason = "the window was closed by hand" if by_hand else "the stage process died, as told to"
         self._events.append(StageClosed(reason, by_hand, time_s))

@@ -8,6 +8,7 @@ from simulated_session import prepare
 
 from closedloop.errors import ProcessDiedError, StreamError, WindowClosedError
 from closedloop.loop.commands import Command, CommandKind
+from closedloop.ports import Marker
 from closedloop.session import SessionReader
 from hardware.stage.simulated import StageFault
 
@@ -313,3 +314,27 @@ def test_a_plateau_ends_the_session(tmp_path: Path) -> None:
     assert "plateau" in outcome.reason
     with SessionReader(session.folder) as reader:
         assert reader.table("generations").generation.max() == 3
+
+
+def test_a_stage_that_hangs_is_noticed(tmp_path: Path) -> None:
+    session = prepare(tmp_path / "one")
+    session.rig.stage.fail(StageFault.HANGS, after_s=1.0)
+    with pytest.raises(ProcessDiedError, match="hangs"):
+        session.run()
+    assert session.clock.now() < 1030.0
+
+
+def test_a_marker_is_in_the_file_before_it_is_sent(tmp_path: Path) -> None:
+    session = prepare(tmp_path / "one", "limits.generations=1")
+    seen: list[bool] = []
+    send = session.rig.markers.send
+
+    def checking(marker: Marker) -> None:
+        with SessionReader(session.folder) as reader:  # another connection sees only what is committed
+            seen.append(reader.details("markers", "payload")[-1] == marker.payload)
+        send(marker)
+
+    session.rig.markers.send = checking  # type: ignore[method-assign]  # listens in
+    session.run()
+    assert len(seen) == 2 * 14 + 4
+    assert all(seen)
