@@ -128,8 +128,22 @@ class SessionDamagedError(SessionError):
     """The session file is damaged."""
 
 
+class SessionInUseError(SessionError):
+    """Another program is running the session."""
+
+
+class SessionChangedError(SessionError):
+    """To go on would make it another experiment: something differs from what the session began with."""
+
+
 class RecordingError(SessionError):
     """A recording can't be played: it is no recording, is damaged, or has nothing in it to play."""
+
+
+class VerificationError(SessionError):
+    """A recorded session does not follow from its seed, its protocol and the recorded samples."""
+
+    exit_code = 11
 
 
 class DiskError(ClosedLoopError):
