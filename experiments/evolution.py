@@ -24,6 +24,7 @@ from experiments.operator import TerminalOperator
 from experiments.prepare import make_threads
 from experiments.rig import open_rig
 from experiments.session import run_session
+from hardware.check import require_good, run_checks
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +66,17 @@ def run_evolution(
         )
         for note in check_timing(protocol, opened.display.period_s):
             _say(f"note: {note}")
+        base = out if out is not None else protocol.output.folder
+        findings = run_checks(protocol, output=base, display=opened.display, quick=True)
+        require_good(findings)
         interrupts = opening.enter_context(Interrupts(opened.rig.clock))
-        folder = make_session_folder(out if out is not None else protocol.output.folder, session_id)
+        folder = make_session_folder(base, session_id)
         opening.enter_context(log_to(folder / "log.txt"))
         _say(f"session folder {folder}")
         try:
             with TerminalOperator(opened.rig.clock) as terminal:
                 operator = Interruptible(terminal, interrupts)
-                outcome = run_session(folder, loaded, threads, opened, operator)
+                outcome = run_session(folder, loaded, threads, opened, operator, findings)
         finally:
             opened.close()
             _finish(folder, loaded)

@@ -18,6 +18,7 @@ from closedloop.protocol.load import LoadedProtocol
 from closedloop.session import SessionStore
 from experiments.environment import environment
 from experiments.rig import OpenedRig
+from hardware.check import Finding
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ def run_session(
     threads: Sequence[EvolutionThread],
     opened: OpenedRig,
     operator: Operator,
+    findings: Sequence[Finding] = (),
 ) -> Outcome:
     """Run the loop from the first generation to the end.
 
@@ -37,14 +39,19 @@ def run_session(
         threads: its evolutions, ready.
         opened: devices, ready.
         operator: the person at the rig.
+        findings: what was measured of the machine before; recorded with the run.
 
     Raises:
         ClosedLoopError: what went wrong; the run is closed with the status ``failed``.
     """
     protocol, rig = loaded.protocol, opened.rig
     (folder / "protocol.yaml").write_text(loaded.as_used(), encoding="utf-8")
+    checked = {finding.name: f"{finding.text} ({finding.verdict.value})" for finding in findings}
     store = SessionStore.create(
-        folder, meta=_meta(folder.name, loaded), environment=environment(), started_s=rig.clock.now()
+        folder,
+        meta=_meta(folder.name, loaded),
+        environment={**environment(), "check": checked},
+        started_s=rig.clock.now(),
     )
     with _closing(store, rig):
         with store.transaction():
