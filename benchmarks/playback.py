@@ -33,15 +33,15 @@ _CONFIG.write_text(
 )
 os.environ["LSLAPICFG"] = str(_CONFIG)
 
-import numpy as np  # noqa: E402 - see above
-import psutil  # noqa: E402
-import pylsl  # noqa: E402
+import numpy as np  # noqa: E402 - after the configuration
+import psutil  # noqa: E402 - after the configuration
+import pylsl  # noqa: E402 - after the configuration
 
-from closedloop.errors import ClosedLoopError  # noqa: E402
-from closedloop.ports import Chunk, Marker, StreamInfo  # noqa: E402
-from closedloop.replay.recordings import Block, open_recording  # noqa: E402
-from closedloop.session import SessionStore  # noqa: E402
-from hardware.stage.priority import raise_priority  # noqa: E402
+from closedloop.errors import ClosedLoopError  # noqa: E402 - after the configuration
+from closedloop.ports import Chunk, Marker, StreamInfo  # noqa: E402 - after the configuration
+from closedloop.replay.recordings import Block, open_recording  # noqa: E402 - after the configuration
+from closedloop.session import SessionStore  # noqa: E402 - after the configuration
+from hardware.stage.priority import raise_priority  # noqa: E402 - after the configuration
 
 _PLAY = (
     "import json, sys; from pathlib import Path; from experiments.replay_stream import stream_recording; "
