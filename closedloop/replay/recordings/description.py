@@ -14,8 +14,7 @@ def from_xml(text: str) -> tuple[Element | None, dict[str, str]]:
         text: LSL's ``as_xml``; empty or broken where a recording has none.
     """
     try:
-        # a recording is somebody's file: expat itself bounds what entities may expand to (2.4.1 and later)
-        root = fromstring(text)  # noqa: S314
+        root = fromstring(text)  # noqa: S314 - expat itself bounds what entities expand to (2.4.1 and later)
     except ParseError:
         return None, {}
     facts = {child.tag: (child.text or "").strip() for child in root if child.tag != "desc"}

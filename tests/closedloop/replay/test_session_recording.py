@@ -8,10 +8,9 @@ import pytest
 from session_factory import SessionPlan, write_session
 
 from closedloop.errors import RecordingError, SessionError
-from closedloop.ports import Chunk, Marker
+from closedloop.ports import Chunk
 from closedloop.replay.recordings import Block, Damage, Recording, open_recording
 from closedloop.replay.recordings.runs import Run, shifts
-from closedloop.replay.recordings.session import MARKER_NAME, MARKER_TYPE
 from closedloop.session import SessionReader, SessionStore
 
 
@@ -43,23 +42,6 @@ def test_samples_and_markers_are_those_of_the_file(tmp_path: Path) -> None:
     start_s = samples.times_s[0]
     np.testing.assert_allclose(sent.times_s + start_s, rows["time_s"], atol=1e-9)
     assert recording.duration_s == pytest.approx(max(samples.times_s[-1], rows["time_s"].max()) - start_s)
-
-
-def test_markers_read_as_a_session_sends_them(tmp_path: Path) -> None:
-    from hardware.lsl import markers as sender
-
-    folder = write_session(tmp_path / "s", SessionPlan(generations=1, samples=False))
-    with SessionReader(folder) as reader:
-        times_s = reader.table("markers")["time_s"]
-        payloads = reader.details("markers", "payload")
-    recording = open_recording(folder)
-    expected = [
-        sender.payload_text(Marker(time_s, payload), "s")
-        for time_s, payload in zip(times_s, payloads, strict=True)
-    ]
-    assert _all(recording, 0).values[:, 0].tolist() == expected
-    assert (MARKER_NAME, MARKER_TYPE) == (sender.STREAM_NAME, sender.STREAM_TYPE)
-    assert recording.streams[0].source_id == sender.source_id("s")
 
 
 @pytest.mark.parametrize("kind", ["rates", "spikes"])
