@@ -87,7 +87,7 @@ def subject(
     given = {key: value for key, value in locals().items() if value is not None}
     quiet_lsl()
     options = _options(given)
-    from hardware.subject.subject import run
+    from hardware.subject.running import run
 
     received: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
