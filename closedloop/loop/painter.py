@@ -36,10 +36,19 @@ class Painter:
         """Take an image that stays the same for the whole session (a reference), already recorded."""
         self._kept[image] = pixels
 
-    def expect(self, codes: Mapping[int, tuple[int, npt.NDArray[np.float32]]]) -> None:
-        """Take the codes of a new generation: image number -> (thread, code (d,))."""
+    def expect(
+        self,
+        codes: Mapping[int, tuple[int, npt.NDArray[np.float32]]],
+        recorded: Mapping[int, Pixels] | None = None,
+    ) -> None:
+        """Take the codes of a new generation.
+
+        Args:
+            codes: image number -> (thread, code (d,)).
+            recorded: images that an earlier run has rendered and recorded: these are what is shown.
+        """
         self._codes = dict(codes)
-        self._pixels = {}
+        self._pixels = {image: pixels for image, pixels in (recorded or {}).items() if image in codes}
 
     def ready(self, image: int) -> Pixels | None:
         """Return an image if it has been rendered."""

@@ -69,17 +69,21 @@ class Presentation:
         self._over: deque[tuple[Shown, Presented]] = deque()
         self._trouble_since_s: float | None = None
 
-    def show(self, queue: GenerationQueue, generation: int) -> Tally | None:
+    def show(self, queue: GenerationQueue, generation: int, tally: Tally) -> bool:
         """Show, judge and show again until the queue is empty.
 
+        Args:
+            queue: the generation's trials.
+            generation: its index.
+            tally: takes the values earned.
+
         Returns:
-            The values earned; None if the person at the rig aborted.
+            False if the person at the rig aborted.
 
         Raises:
             StreamError: a stream stayed away longer than the protocol allows.
             StageError, ProcessDiedError, DiskError: as they happen.
         """
-        tally = Tally()
         self._presented.clear()
         self._over.clear()
         while queue.left:
@@ -89,14 +93,12 @@ class Presentation:
             judged = self._judge_what_is_over(queue, tally)
             self._director.heed(self._screen)
             if self._director.aborting is not None:
-                return None
+                return False
             self._record_dead_time(generation)
             self._progress.show(generation, queue.left, self._director.paused, self._ears, self._screen)
             if not (self._put_next(queue, generation) or judged):
                 self._clock.sleep(IDLE_S)
-        for item in queue.given_up:
-            self._store.add_event("given_up", self._clock.now(), image=item.image, repeat=item.repeat)
-        return tally
+        return True
 
     # --- judging
 

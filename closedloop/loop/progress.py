@@ -34,9 +34,14 @@ class ProgressKeeper:
         self._next_s = self._started_s
         self._valid = 0
         self._invalid = 0
+        self._before = (0, 0)  # valid and invalid trials of earlier runs
         self._last_trouble = ""
         self._mean_score: float | None = None
         self._reference_score: float | None = None
+
+    def go_on_from(self, valid: int, invalid: int) -> None:
+        """Take the trials of earlier runs of this session."""
+        self._before = (valid, invalid)
 
     def judged(self, verdict: Accepted | Rejected) -> None:
         """A trial was judged."""
@@ -67,9 +72,9 @@ class ProgressKeeper:
             Status(
                 generation=generation,
                 generations=self._generations,
-                trials_done=done,
-                trials_valid=self._valid,
-                trials_invalid=self._invalid,
+                trials_done=done + sum(self._before),
+                trials_valid=self._valid + self._before[0],
+                trials_invalid=self._invalid + self._before[1],
                 trials_left_in_generation=left,
                 mean_score=self._mean_score,
                 reference_score=self._reference_score,

@@ -7,7 +7,7 @@ recorded judgements again and goes on from there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from closedloop.loop.order import Item
@@ -29,10 +29,18 @@ class GenerationQueue:
         items: the generation's images in the order of presentation.
         first_trial: number of its first trial.
         max_repeats: how often an item may be tried again after an invalid trial.
+        attempts: how often items were tried before; none, if it is not given.
     """
 
-    def __init__(self, items: Sequence[Item], first_trial: int, max_repeats: int) -> None:
-        self._waiting: deque[tuple[Item, int]] = deque((item, 0) for item in items)
+    def __init__(
+        self,
+        items: Sequence[Item],
+        first_trial: int,
+        max_repeats: int,
+        attempts: Mapping[Item, int] | None = None,
+    ) -> None:
+        tried = attempts or {}
+        self._waiting: deque[tuple[Item, int]] = deque((item, tried.get(item, 0)) for item in items)
         self._in_flight: deque[QueuedTrial] = deque()
         self._next_trial = first_trial
         self._max_repeats = max_repeats

@@ -70,12 +70,13 @@ def score_generation(
     return GenerationScores(
         records,
         normalised.scores[:n].copy(),
-        _mean(averages.mean[:n]),
+        mean_of_known(averages.mean[:n]),
         normalised.reference_hz,
         note,
     )
 
 
-def _mean(values: npt.NDArray[np.float64]) -> float:
+def mean_of_known(values: npt.NDArray[np.float64]) -> float:
+    """Return the mean of the values that are not NaN; NaN if none is."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")

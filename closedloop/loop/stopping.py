@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from closedloop.protocol.models import StopRule
+from closedloop.loop.threads import EvolutionThread
+from closedloop.protocol.models import Protocol, StopRule
 
 
 def reached(rules: Sequence[StopRule], mean_scores: Sequence[float]) -> str | None:
@@ -20,6 +21,23 @@ def reached(rules: Sequence[StopRule], mean_scores: Sequence[float]) -> str | No
         reason = _plateau(rule, mean_scores) if rule.rule == "plateau" else _score(rule, mean_scores)
         if reason:
             return reason
+    return None
+
+
+def why_ended(protocol: Protocol, threads: Sequence[EvolutionThread], elapsed_s: float) -> str | None:
+    """Return why no further generation is to begin, by the stop rules or the time limit, in words, or None.
+
+    Args:
+        protocol: with the rules.
+        threads: with the scores of all generations so far.
+        elapsed_s: for how long the session has been running.
+    """
+    reasons = [reached(protocol.stop, thread.mean_scores) for thread in threads]
+    if protocol.stop and all(reasons):
+        return "; ".join(reason for reason in reasons if reason)
+    minutes = protocol.limits.minutes
+    if minutes is not None and elapsed_s > 60 * minutes:
+        return f"the time limit of {minutes:g} minutes was reached"
     return None
 
 
