@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import check, models, run, sessions, simulate, streams
+from experiments.commands import check, models, replay, run, sessions, simulate, streams
 from experiments.console import out
 from experiments.failures import exit_code_of
 
@@ -35,7 +35,7 @@ closedloop run rig.yaml              # the session, with report.html
 ```
 
 Exit codes: 0 done, 1 unexpected error, 2 wrong command line, 3 protocol, 4 model file, 5 stream, 6 display,
-7 session file, 8 disk, 9 check not passed, 10 a process died, 130 stopped by the person; docs/exit-codes.md
+7 session file, 8 disk, 9 check not passed, 10 a process died, 11 replay not equal, 130 stopped by the person; docs/exit-codes.md
 tells more.
 """
 
@@ -65,7 +65,7 @@ def _options(
     del show_version  # its callback has done everything
 
 
-for _group in (run, check, sessions, models, streams, simulate):
+for _group in (run, check, sessions, replay, models, streams, simulate):
     _group.add_to(app)
 
 

@@ -1,0 +1,133 @@
+"""What a replay needs of a session file, read once: protocol, tables, streams."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from closedloop.errors import SessionSchemaError
+from closedloop.ports import StreamInfo
+from closedloop.protocol.document import plain_value
+from closedloop.protocol.models import Protocol
+from closedloop.session import SessionReader
+
+JUDGED = ("valid", "invalid")
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A session as it was recorded.
+
+    Attributes:
+        reader: for codes, pixels and samples, which are not read ahead.
+        protocol: what was to be done.
+        names: of the threads, by index.
+        images: table ``images`` without its arrays.
+        trials: trials that were judged, in the order of judgement (run, trial), with their ``value``.
+        scores: table ``scores``.
+        generations: table ``generations``.
+        streams: by run and role.
+        periods_s: seconds per frame, by run; NaN where the display was not measured.
+    """
+
+    reader: SessionReader
+    protocol: Protocol
+    names: Mapping[int, str]
+    images: pd.DataFrame
+    trials: pd.DataFrame
+    scores: pd.DataFrame
+    generations: pd.DataFrame
+    streams: Mapping[tuple[int, str], StreamInfo]
+    periods_s: Mapping[int, float]
+
+    def finished(self, thread: int, generation: int) -> bool:
+        """Whether a generation has its scores."""
+        return (thread, generation) in self._ended
+
+    @property
+    def _ended(self) -> set[tuple[int, int]]:
+        table = self.generations[self.generations["ended_s"].notna()]
+        return set(zip(table["thread"].astype(int), table["generation"].astype(int), strict=True))
+
+    def evolved(self, thread: int, generation: int) -> list[int]:
+        """Image numbers of a population, by row."""
+        table = self.images
+        of = table[
+            (table["kind"] == "evolved") & (table["thread"] == thread) & (table["generation"] == generation)
+        ]
+        return [int(image) for image in of.sort_values("row")["image"]]
+
+    def sha256(self, image: int) -> str:
+        """SHA-256 of an image's pixels, as recorded."""
+        return str(self.images.loc[self.images["image"] == image, "sha256"].iloc[0])
+
+    def references(self, thread: int) -> list[int]:
+        """Image numbers of all references of a thread, by row."""
+        table = self.images[(self.images["kind"] == "reference") & (self.images["thread"] == thread)]
+        return [int(image) for image in table.sort_values("row")["image"]]
+
+
+def read_recorded(reader: SessionReader) -> Recorded:
+    """Read what every replay needs.
+
+    Raises:
+        SessionError: the file is damaged, or its protocol is not one that this version can read.
+    """
+    threads = reader.table("threads")
+    trials = reader.table("trials")
+    values = reader.table("responses")[["trial", "run", "value"]]
+    judged = trials[trials["status"].isin(JUDGED)].merge(values, on=["trial", "run"], how="left")
+    displays = reader.details("runs", "display")
+    return Recorded(
+        reader=reader,
+        protocol=protocol_of(reader),
+        names={int(i): str(name) for i, name in zip(threads["thread"], threads["name"], strict=True)},
+        images=reader.table("images"),
+        trials=judged.sort_values(["run", "trial"], ignore_index=True),
+        scores=reader.table("scores"),
+        generations=reader.table("generations"),
+        streams=_streams(reader),
+        periods_s={
+            int(run): float(display.get("period_s", np.nan))
+            for run, display in zip(reader.table("runs")["run"], displays, strict=True)
+        },
+    )
+
+
+def protocol_of(reader: SessionReader) -> Protocol:
+    """Return the protocol that a session was run by.
+
+    Raises:
+        SessionSchemaError: the file holds none that this version can read.
+    """
+    meta = reader.meta()
+    where = f"{reader.path}: protocol"
+    text = meta.get("protocol_json")
+    if text is None:
+        text = json.dumps(plain_value(meta.get("protocol", ""), where), default=str)
+    try:
+        return Protocol.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SessionSchemaError(
+            where,
+            found=f"{'.'.join(map(str, first['loc'])) or 'a text'}: {first['msg']}",
+            expected="the protocol that the session was run by",
+            remedy="Use the version of closedloop that wrote the session.",
+        ) from error
+
+
+def _streams(reader: SessionReader) -> dict[tuple[int, str], StreamInfo]:
+    table = reader.table("streams")
+    found = {}
+    for run, role, info in zip(table["run"], table["role"], reader.details("streams", "info"), strict=True):
+        known: dict[str, Any] = {name: info[name] for name in StreamInfo.__dataclass_fields__ if name in info}
+        known["channel_names"] = tuple(known.get("channel_names", ()))
+        found[int(run), str(role)] = StreamInfo(**known)
+    return found

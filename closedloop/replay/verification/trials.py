@@ -1,0 +1,128 @@
+"""Whether the trials are those that the seed and the judgements give, and whether they were whole."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from closedloop.exports.frames import missed_frames
+from closedloop.loop.order import interleave
+from closedloop.loop.queue import GenerationQueue
+from closedloop.loop.threads import EvolutionThread
+from closedloop.replay.recorded import Recorded
+from closedloop.replay.verification.difference import Check, Difference, Verification
+from closedloop.seeds import Purpose, random_for
+
+
+def check_order(
+    recorded: Recorded,
+    threads: Sequence[EvolutionThread],
+    generation: int,
+    first_trial: int,
+    found: Verification,
+) -> int:
+    """Deal out the trials of a generation again, by the recorded judgements, and compare.
+
+    Args:
+        recorded: the session.
+        threads: the evolutions, whose ``reference_images`` are numbered.
+        generation: which.
+        first_trial: number that its first trial should have.
+        found: takes what is found.
+
+    Returns:
+        The number that the next generation's first trial should have.
+    """
+    protocol = recorded.protocol
+    images = [
+        recorded.evolved(thread.index, generation)
+        + thread.references_of(protocol.seed, generation, protocol.references.per_generation)
+        for thread in threads
+    ]
+    order = interleave(
+        images, protocol.response.repeats, random_for(protocol.seed, Purpose.TRIAL_ORDER, 0, generation)
+    )
+    queue = GenerationQueue(order, first_trial, protocol.limits.max_repeats)
+    table = recorded.trials[recorded.trials["generation"] == generation]
+    found.count(Check.TRIALS, len(table))
+    columns = ("trial", "run", "thread", "image", "repeat", "attempt", "status")
+    for row in table[list(columns)].itertuples(index=False):
+        trial, run, thread, image, repeat, attempt, status = row
+        at: dict[str, Any] = {
+            "generation": generation,
+            "thread": recorded.names.get(int(thread), str(thread)),
+            "trial": int(trial),
+            "run": int(run),
+            "image": int(image),
+        }
+        if not queue.left:
+            detail = "recorded, though every image of the generation had been shown"
+            found.differences.append(Difference(Check.TRIALS, "trial order", detail, **at))
+            break
+        dealt = queue.deal()
+        item = dealt.item
+        if (item.thread, item.image, item.repeat, dealt.attempt) != (thread, image, repeat, attempt):
+            detail = (
+                f"recorded image {image} of thread {thread} (repeat {repeat}, attempt {attempt});"
+                f" the seed gives image {item.image} of thread {item.thread}"
+                f" (repeat {item.repeat}, attempt {dealt.attempt})"
+            )
+            found.differences.append(Difference(Check.TRIALS, "trial order", detail, **at))
+            break
+        if dealt.trial != trial:
+            detail = f"recorded number {trial}; it should be {dealt.trial}"
+            found.differences.append(Difference(Check.TRIALS, "trial numbering", detail, **at))
+            break
+        queue.judge(valid=status == "valid")
+    else:
+        finished = all(recorded.finished(thread.index, generation) for thread in threads)
+        if finished and queue.left:
+            detail = f"{queue.left} trials are missing from a generation that is finished"
+            found.differences.append(Difference(Check.TRIALS, "trial missing", detail, generation))
+        return queue.next_trial
+    return int(table["trial"].max()) + 1
+
+
+def check_frames(recorded: Recorded, found: Verification) -> None:
+    """Compare what was counted with the flips: a valid trial has every frame, one with a missed frame has not."""
+    table = recorded.trials
+    table = table[(table["status"] == "valid") | (table["reason"] == "missed-frame").fillna(False)]
+    for row in table.to_dict("records"):
+        problem = _frames_problem(recorded, row)
+        if problem:
+            found.differences.append(
+                Difference(
+                    Check.TRIALS,
+                    "flips",
+                    problem,
+                    int(row["generation"]),
+                    recorded.names.get(int(row["thread"])),
+                    None,
+                    int(row["trial"]),
+                    int(row["run"]),
+                    int(row["image"]),
+                )
+            )
+
+
+def _frames_problem(recorded: Recorded, row: dict[Hashable, Any]) -> str | None:
+    flips = recorded.reader.flips(int(row["trial"]), int(row["run"]))
+    planned = int(row["on_frames"]) + int(row["off_frames"]) + 1
+    if len(flips) != planned or row["on_flips"] != row["on_frames"]:
+        return (
+            f"{len(flips)} flips are recorded, {row['on_flips']} of them with the image;"
+            f" planned were {planned} and {row['on_frames']}"
+        )
+    if flips[0] != row["onset_s"]:
+        return f"the onset is recorded at {row['onset_s']:.6f} s, the first flip at {flips[0]:.6f} s"
+    period_s = recorded.periods_s.get(int(row["run"]), float("nan"))
+    if not np.isfinite(period_s):
+        return None
+    lost = int(missed_frames(np.diff(flips), period_s).sum())
+    if lost != row["missed"]:
+        return f"{row['missed']} missed frames are recorded; the flips show {lost}"
+    if (lost == 0) != (row["status"] == "valid"):
+        return f"recorded as {row['status']}; the flips show {lost} missed frames"
+    return None
