@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +58,22 @@ def run(
     out.print(f"session: {folder}", highlight=False, soft_wrap=True)
 
 
-def demo(out_folder: Out = None, overrides: Set = None) -> None:
+class Control(str, Enum):
+    """Deliberately wrong conditions, in which nothing must evolve."""
+
+    SHUFFLED = "shuffled"
+
+
+def demo(
+    out_folder: Out = None,
+    overrides: Set = None,
+    control: Annotated[
+        Control | None,
+        typer.Option(
+            help="A control: shuffled shows other pictures than the search believes, so nothing must evolve."
+        ),
+    ] = None,
+) -> None:
     """Run a whole session on a simulated rig: no hardware, no screen needed.
 
     Without a screen it brings up a virtual display. A simulated subject looks at the window and sends its
@@ -67,11 +83,12 @@ def demo(out_folder: Out = None, overrides: Set = None) -> None:
     ```
     closedloop demo
     closedloop demo --set seed=3 --out /tmp/sessions
+    closedloop demo --control shuffled
     ```
     """
     from experiments.demo import run_demo
 
-    folder = run_demo(out=out_folder, overrides=overrides or [])
+    folder = run_demo(out=out_folder, overrides=overrides or [], control=control.value if control else None)
     out.print(f"session: {folder}", highlight=False, soft_wrap=True)
 
 
