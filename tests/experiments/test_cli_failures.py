@@ -66,7 +66,8 @@ def test_where_no_log_can_be_written_another_folder_is_taken(
 def test_ctrl_c_in_any_command_ends_with_130() -> None:
     code = (
         "import sys, time; from experiments.failures import exit_code_of\n"
-        "print('up', flush=True)\nsys.exit(exit_code_of(lambda: time.sleep(30)))"
+        "def wait():\n    print('up', flush=True)\n    time.sleep(30)\n"
+        "sys.exit(exit_code_of(wait))"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -28,6 +28,11 @@ STATUS = Status(
 )
 
 
+@pytest.fixture(autouse=True)
+def _usual_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+
+
 def _console(*, terminal: bool) -> tuple[Console, io.StringIO]:
     text = io.StringIO()
     return Console(file=text, force_terminal=terminal, width=110, color_system=None), text
@@ -86,6 +91,14 @@ def test_without_a_terminal_a_lost_stream_and_a_pause_are_said_at_once() -> None
     assert len(lines) == 4  # each change, and the end
     assert "stream lost" in lines[1]
     assert "paused" in lines[2]
+
+
+def test_a_terminal_that_can_not_move_its_cursor_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    console, text = _console(terminal=True)
+    with Progress(console) as progress:
+        progress.update(STATUS)
+        assert text.getvalue().splitlines() == [plain_line(STATUS)]
 
 
 def test_in_a_terminal_status_and_keys_are_shown() -> None:
