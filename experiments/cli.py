@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import check, models, replay, run, sessions, simulate, streams
+from experiments.commands import check, info, models, replay, run, sessions, simulate, streams
 from experiments.console import out
 from experiments.failures import exit_code_of
 
@@ -65,7 +65,7 @@ def _options(
     del show_version  # its callback has done everything
 
 
-for _group in (run, check, sessions, replay, models, streams, simulate):
+for _group in (run, resume, check, sessions, info, replay, models, streams, simulate):
     _group.add_to(app)
 
 

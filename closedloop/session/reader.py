@@ -167,6 +167,21 @@ class SessionReader:
             return Samples(np.empty(0), np.empty((0, 0)), np.empty(0, dtype=np.int64))
         return Samples(np.concatenate(times), np.concatenate(values), np.concatenate(segments))
 
+    def unsound(self, most: int = 100) -> list[str]:
+        """Look at the structure of every page; return what is wrong with it, an empty list if nothing is.
+
+        Damage within the values of a page is not found so; arrays tell it when they are read.
+
+        Args:
+            most: how many problems to look for.
+        """
+        try:
+            found = self._rows(f"PRAGMA quick_check({int(most)})")
+        except SessionDamagedError as error:
+            return [error.found]
+        texts = [str(row[0]).strip() for row in found]
+        return [] if texts == ["ok"] else [" ".join(text.split()) for text in texts]
+
     # --- inside
 
     def _rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
