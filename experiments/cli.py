@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import check, info, models, replay, run, sessions, simulate, streams
+from experiments.commands import check, info, models, replay, resume, run, sessions, simulate, streams
 from experiments.console import out
 from experiments.failures import exit_code_of
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +11,11 @@ from pathlib import Path
 from rich.markup import escape
 
 from closedloop.errors import ClosedLoopError, SessionAbortedError
+from closedloop.loop.threads import EvolutionThread
 from closedloop.protocol.frames import check_timing, plan_frames
 from closedloop.protocol.load import LoadedProtocol, load_protocol
 from closedloop.session.database import FILE_NAME
+from closedloop.session.lock import SessionLock
 from experiments.closing import write_outputs
 from experiments.console import err
 from experiments.folder import make_session_folder, session_name
@@ -22,8 +24,9 @@ from experiments.logfile import log_to
 from experiments.network import lsl_as_in
 from experiments.operator import TerminalOperator
 from experiments.prepare import make_threads
-from experiments.rig import open_rig
-from experiments.session import run_session
+from experiments.rig import OpenedRig, open_rig
+from experiments.session import Past, run_session
+from experiments.way_on import RESUME, says_how_to_go_on, way_on
 from hardware.check import require_good, run_checks
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,7 @@ def run_evolution(
     out: Path | None = None,
     overrides: Sequence[str] = (),
     control: str | None = None,
+    resume_by: str = RESUME,
 ) -> Path:
     """Run a whole session.
 
@@ -43,6 +47,7 @@ def run_evolution(
         out: folder to make the session folder in, instead of the protocol's.
         overrides: ``key=value`` changes of the protocol.
         control: ``"shuffled"``: the stage deliberately shows other images than the loop believes.
+        resume_by: the command by which such a session goes on, for messages.
 
     Returns:
         The session folder.
@@ -53,41 +58,88 @@ def run_evolution(
     """
     loaded = load_protocol(protocol_path, overrides)
     protocol = loaded.protocol
-    _say(
+    say(
         f"protocol {loaded.path}: {len(protocol.threads)} thread(s), {protocol.limits.generations} generations"
     )
     threads = make_threads(protocol)
-    _say(f"generator ready on {', '.join(sorted({thread.generator.device for thread in threads}))}")
     session_id = session_name(protocol, datetime.now().astimezone())
+    base = out if out is not None else protocol.output.folder
+    return perform(
+        loaded,
+        threads,
+        session_id,
+        base,
+        lambda: make_session_folder(base, session_id),
+        control=control,
+        resume_by=resume_by,
+    )
+
+
+def perform(
+    loaded: LoadedProtocol,
+    threads: Sequence[EvolutionThread],
+    session_id: str,
+    base: Path,
+    folder_of: Callable[[], Path],
+    *,
+    control: str | None = None,
+    past_of: Callable[[OpenedRig], Past] | None = None,
+    lock: SessionLock | None = None,
+    resume_by: str = RESUME,
+) -> Path:
+    """Open the rig, run a session on it to its end, close all, and write what is made of it.
+
+    Args:
+        loaded: the protocol.
+        threads: its evolutions, ready.
+        session_id: named in every marker.
+        base: folder that the session folder is in.
+        folder_of: makes the session folder, or names it, once the rig is open.
+        control: see ``run_evolution``.
+        past_of: says, of the opened rig, how an earlier session goes on; None: a new one begins.
+        lock: of the folder, if the caller holds it already.
+        resume_by: see ``run_evolution``.
+
+    Returns:
+        The session folder.
+
+    Raises:
+        ClosedLoopError: see ``run_evolution``; once there is a folder, the remedy says how to go on.
+    """
+    protocol = loaded.protocol
+    say(f"generator ready on {', '.join(sorted({thread.generator.device for thread in threads}))}")
     with ExitStack() as opening:
         opening.enter_context(lsl_as_in(protocol.lsl))
         opened = opening.enter_context(
-            open_rig(protocol, session_id, threads[0].generator.image_shape, control, say=_say)
+            open_rig(protocol, session_id, threads[0].generator.image_shape, control, say=say)
         )
         for note in check_timing(protocol, opened.display.period_s):
-            _say(f"note: {note}")
-        base = out if out is not None else protocol.output.folder
+            say(f"note: {note}")
         findings = run_checks(protocol, output=base, display=opened.display, quick=True)
         require_good(findings)
+        past = None if past_of is None else past_of(opened)
         interrupts = opening.enter_context(Interrupts(opened.rig.clock))
-        folder = make_session_folder(base, session_id)
+        folder = folder_of()
         opening.enter_context(log_to(folder / "log.txt"))
-        _say(f"session folder {folder}")
+        say(f"session folder {folder}")
         try:
-            with TerminalOperator(opened.rig.clock) as terminal:
+            with TerminalOperator(opened.rig.clock) as terminal, says_how_to_go_on(folder, resume_by):
                 operator = Interruptible(terminal, interrupts)
-                outcome = run_session(folder, loaded, threads, opened, operator, findings)
+                outcome = run_session(
+                    folder, loaded, threads, opened, operator, findings, past=past, lock=lock
+                )
         finally:
             opened.close()
-            _finish(folder, loaded)
+            finish(folder, loaded)
     if outcome.exit_status == "aborted":
         raise SessionAbortedError(
             str(folder),
             found=outcome.reason,
             expected="the session to run to its end",
-            remedy="Everything up to then is recorded, and the report is in the folder.",
+            remedy="Everything up to then is recorded, and the report is in the folder. "
+            f"To go on: {way_on(folder, resume_by)}",
         )
-    _say(f"session {outcome.exit_status}: {outcome.reason}")
+    say(f"session {outcome.exit_status}: {outcome.reason}")
     return folder
 
 
@@ -98,7 +150,7 @@ def dry_run(protocol_path: Path, overrides: Sequence[str] = ()) -> None:
     threads = make_threads(protocol)
     plan = plan_frames(protocol.presentation, 1 / protocol.display.refresh_hz)
     for note in check_timing(protocol, plan.period_s):
-        _say(f"note: {note}")
+        say(f"note: {note}")
     per_generation = sum(
         len(thread.optimizer.ask()) + min(protocol.references.per_generation, len(thread.references))
         for thread in threads
@@ -107,20 +159,20 @@ def dry_run(protocol_path: Path, overrides: Sequence[str] = ()) -> None:
     trial_ms = plan.on_ms + plan.off_ms + plan.iti_ms / protocol.presentation.images_per_trial
     minutes = trials * protocol.limits.generations * trial_ms / 60_000
     for thread in threads:
-        _say(
+        say(
             f"thread {thread.spec.name}: {thread.spec.generator.name} on {thread.generator.device}, "
             f"{thread.spec.optimizer.name}, population {len(thread.optimizer.ask())}, "
             f"{len(thread.references)} references"
         )
-    _say(
+    say(
         f"{protocol.limits.generations} generations of {trials} trials, each {plan.on_frames} frames on and "
         f"{plan.off_frames} off ({plan.on_ms:.1f} and {plan.off_ms:.1f} ms at {protocol.display.refresh_hz:g} Hz): "
         f"at least {minutes:.1f} minutes"
     )
-    _say("the protocol is good; nothing was opened")
+    say("the protocol is good; nothing was opened")
 
 
-def _finish(folder: Path, loaded: LoadedProtocol) -> None:
+def finish(folder: Path, loaded: LoadedProtocol) -> None:
     """Write tables, images and report; their failure takes nothing from the session and hides no other."""
     if not (folder / FILE_NAME).exists():
         return
@@ -128,12 +180,13 @@ def _finish(folder: Path, loaded: LoadedProtocol) -> None:
         write_outputs(folder, loaded.protocol.output)
     except ClosedLoopError as error:
         log.error("the report could not be written: %s", error)
-        _say(f"the report could not be written: {error}. Try again with: closedloop report {folder}")
+        say(f"the report could not be written: {error}. Try again with: closedloop report {folder}")
         return
     if loaded.protocol.output.report:
-        _say(f"report {folder / 'report.html'}")
+        say(f"report {folder / 'report.html'}")
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell the person at the rig, and the session's log."""
     log.info("%s", text)
     err.print(escape(text), highlight=False, soft_wrap=True)

@@ -6,15 +6,21 @@ import numpy as np
 
 from closedloop.errors import ProtocolError
 from closedloop.generators import Generator, make_generator
+from closedloop.loop.history import History
 from closedloop.loop.threads import EvolutionThread, Reference
-from closedloop.optimizers import make_optimizer, optimizer_parameters
+from closedloop.optimizers import Origin, make_optimizer, optimizer_parameters
 from closedloop.protocol.models import Protocol, Thread
 from closedloop.references import load_references
 from closedloop.seeds import Purpose, random_for
 
 
-def make_threads(protocol: Protocol) -> list[EvolutionThread]:
+def make_threads(protocol: Protocol, history: History | None = None) -> list[EvolutionThread]:
     """Make every evolution of a protocol.
+
+    Args:
+        protocol: what is to be done.
+        history: of a session that is to go on: references and first codes that it has recorded are taken
+            from there, whatever has become of their files.
 
     Raises:
         ModelError: weights are missing or wrong.
@@ -27,7 +33,7 @@ def make_threads(protocol: Protocol) -> list[EvolutionThread]:
         key = spec.generator.model_dump_json()
         if key not in generators:
             generators[key] = _generator(spec)
-        threads.append(_thread(protocol, index, spec, generators[key]))
+        threads.append(_thread(protocol, index, spec, generators[key], history))
     shapes = {thread.generator.image_shape for thread in threads}
     if len(shapes) > 1:
         raise ProtocolError(
@@ -51,17 +57,26 @@ def _generator(spec: Thread) -> Generator:
     return generator
 
 
-def _thread(protocol: Protocol, index: int, spec: Thread, generator: Generator) -> EvolutionThread:
+def _thread(
+    protocol: Protocol, index: int, spec: Thread, generator: Generator, history: History | None
+) -> EvolutionThread:
     parameters = optimizer_parameters(spec.optimizer.name, spec.optimizer.preset, spec.optimizer.parameters)
-    given = (
-        None
-        if spec.optimizer.initial_codes is None
-        else np.load(spec.optimizer.initial_codes, allow_pickle=False)
-    )
+    first = None if history is None else history.first_population(index)
+    given = None
+    if first is not None:
+        codes = first.codes[first.origin == Origin.GIVEN]
+        given = codes if len(codes) else None
+    elif spec.optimizer.initial_codes is not None:
+        given = np.load(spec.optimizer.initial_codes, allow_pickle=False)
     optimizer = make_optimizer(
         parameters, code_size=generator.code_length, seed=protocol.seed, thread=index, given=given
     )
-    return EvolutionThread(index, spec, optimizer, generator, _references(protocol, index, generator))
+    if history is not None and history.references is not None:
+        pixels = [history.pixels[image] for image in history.references[index]]
+        references = [Reference(seen, None, None) for seen in pixels]
+    else:
+        references = _references(protocol, index, generator)
+    return EvolutionThread(index, spec, optimizer, generator, references)
 
 
 def _references(protocol: Protocol, index: int, generator: Generator) -> list[Reference]:

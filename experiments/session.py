@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from closedloop.errors import DiskError
 from closedloop.loop.commands import Operator
 from closedloop.loop.evolution import EvolutionSession, Outcome
+from closedloop.loop.history import History
 from closedloop.loop.threads import EvolutionThread
 from closedloop.ports import Rig
 from closedloop.protocol.frames import plan_frames
 from closedloop.protocol.load import LoadedProtocol
-from closedloop.session import SessionStore
+from closedloop.session import SessionStore, amendments
+from closedloop.session.lock import SessionLock
 from experiments.environment import environment
 from experiments.rig import OpenedRig
 from hardware.check import Finding
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """How a run goes on with a session that has a file already.
+
+    Attributes:
+        session_id: of the session.
+        history: the state of its loop; its threads have lived through it.
+        known_threads: how many threads are recorded: all, or none after an early crash.
+        amended: facts to add to the file: the protocol of this run, if it is another one.
+        changes: what differs from before, for the session's log of events.
+        accepted: differences that make it another experiment were accepted by the person.
+    """
+
+    session_id: str
+    history: History
+    known_threads: int
+    amended: Mapping[str, str]
+    changes: Sequence[str]
+    accepted: bool
 
 
 def run_session(
@@ -30,52 +53,95 @@ def run_session(
     opened: OpenedRig,
     operator: Operator,
     findings: Sequence[Finding] = (),
+    *,
+    past: Past | None = None,
+    lock: SessionLock | None = None,
 ) -> Outcome:
-    """Run the loop from the first generation to the end.
+    """Run the loop to the end of the session.
 
     Args:
-        folder: the session's folder, new and empty.
+        folder: the session's folder; new and empty, or with the session to go on with.
         loaded: the protocol.
         threads: its evolutions, ready.
         opened: devices, ready.
         operator: the person at the rig.
         findings: what was measured of the machine before; recorded with the run.
+        past: the session so far; None: it begins now.
+        lock: of the folder, if the caller holds it already.
 
     Raises:
         ClosedLoopError: what went wrong; the run is closed with the status ``failed``.
     """
     protocol, rig = loaded.protocol, opened.rig
-    (folder / "protocol.yaml").write_text(loaded.as_used(), encoding="utf-8")
     checked = {finding.name: f"{finding.text} ({finding.verdict.value})" for finding in findings}
-    store = SessionStore.create(
-        folder,
-        meta=_meta(folder.name, loaded),
-        environment={**environment(), "check": checked},
-        started_s=rig.clock.now(),
-    )
+    ground = {**environment(), "check": checked}
+    if past is None:
+        write_whole(folder / "protocol.yaml", loaded.as_used())
+        store = SessionStore.create(
+            folder,
+            meta=_meta(folder.name, loaded),
+            environment=ground,
+            started_s=rig.clock.now(),
+            lock=lock,
+        )
+    else:
+        store = SessionStore.reopen(
+            folder, meta=past.amended, environment=ground, started_s=rig.clock.now(), lock=lock
+        )
     with _closing(store, rig):
         with store.transaction():
             store.set_display(asdict(opened.display))
             for info in opened.streams:
                 store.add_stream(info)
-            for thread in threads:
+            for thread in threads[past.known_threads if past else 0 :]:
                 spec = thread.spec.model_dump(mode="json")
                 store.add_thread(thread.index, thread.spec.name, spec, thread.generator.provenance)
+            if past is not None:
+                store.add_event(
+                    "resumed", rig.clock.now(), changes=list(past.changes), accepted=past.accepted
+                )
         plan = plan_frames(protocol.presentation, opened.display.period_s)
         outcome = EvolutionSession(
-            protocol, plan, folder.name, rig, opened.streams, store, threads, operator
+            protocol,
+            plan,
+            past.session_id if past else folder.name,
+            rig,
+            opened.streams,
+            store,
+            threads,
+            operator,
+            past.history if past else None,
         ).run()
         store.close(ended_s=rig.clock.now(), exit_status=outcome.exit_status, reason=outcome.reason)
         log.info("session %s: %s", outcome.exit_status, outcome.reason)
     return outcome
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that after a crash it is there as a whole or not at all.
+
+    Raises:
+        DiskError: it can't be written.
+    """
+    draft = path.with_name(path.name + ".part")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise DiskError(
+            str(path),
+            found=error.strerror or str(error),
+            expected="to be able to write",
+            remedy="Make room on the disk or check its permissions.",
+        ) from error
+
+
 def _meta(session_id: str, loaded: LoadedProtocol) -> dict[str, str]:
     return {
         "session": session_id,
         "kind": loaded.protocol.kind,
-        "protocol": loaded.as_used(),
-        "protocol_json": loaded.protocol.model_dump_json(),
+        amendments.TEXT: loaded.as_used(),
+        amendments.JSON: loaded.protocol.model_dump_json(),
         "protocol_sha256": loaded.sha256,
         "seed": str(loaded.protocol.seed),
     }

@@ -93,6 +93,11 @@ class History:
         """Index of the generation that is to go on or to begin."""
         return len(self.complete)
 
+    def first_population(self, thread: int) -> Population | None:
+        """Return the first generation of a thread, if it was bred."""
+        first = self.complete[0] if self.complete else self.open
+        return None if first is None else first[thread].population
+
 
 def read_history(reader: SessionReader) -> History:
     """Read the state of the loop.

@@ -45,6 +45,14 @@ def relive(threads: Sequence[EvolutionThread], history: History) -> list[str]:
 
 def _relive(thread: EvolutionThread, past: Sequence[Bred], history: History) -> str | None:
     difference: str | None = None
+    rows = {len(bred.population) for bred in past}
+    if rows - {len(thread.optimizer.ask())}:
+        raise SessionChangedError(
+            f"{history.where}: thread {thread.spec.name}",
+            found=f"a population of {len(thread.optimizer.ask())}",
+            expected=f"one of {max(rows)}, as recorded",
+            remedy="The size of the population can't be changed within a session; begin a new one.",
+        )
     for bred in past:
         if difference is None:
             difference = _difference(thread, bred)

@@ -8,10 +8,15 @@ from typing import Annotated
 
 import typer
 
+from experiments.commands.resume import Accept, go_on
 from experiments.console import out
 from experiments.lsl_quiet import quiet_lsl
 
-Protocol = Annotated[Path, typer.Argument(help="Protocol file (YAML).", metavar="PROTOCOL")]
+Protocol = Annotated[Path | None, typer.Argument(help="Protocol file (YAML).", metavar="PROTOCOL")]
+Resume = Annotated[
+    Path | None,
+    typer.Option("--resume", metavar="SESSION", help="Go on with this session, as `closedloop resume` does."),
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", help="Make the session folder in here, instead of the protocol's output.folder."),
@@ -28,9 +33,11 @@ Set = Annotated[
 
 
 def run(
-    protocol: Protocol,
+    protocol: Protocol = None,
     out_folder: Out = None,
     overrides: Set = None,
+    resume: Resume = None,
+    accept_changes: Accept = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Check the protocol and say what would be done; open nothing."),
@@ -46,9 +53,17 @@ def run(
     closedloop run protocols/demo.yaml
     closedloop run rig.yaml --out /data/monkey --set seed=7 --set limits.generations=20
     closedloop run rig.yaml --dry-run
+    closedloop run --resume /data/monkey/george_evolution_20261121-1000
     ```
     """
     quiet_lsl()
+    if resume is not None:
+        if protocol is not None or out_folder is not None or dry_run:
+            raise typer.BadParameter("--resume takes protocol and folder from the session; give neither.")
+        go_on(resume, overrides or [], accept_changes)
+        return
+    if protocol is None:
+        raise typer.BadParameter("which protocol? Give a PROTOCOL file, or --resume SESSION.")
     from experiments import evolution
 
     if dry_run:

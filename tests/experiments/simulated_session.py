@@ -11,11 +11,14 @@ import numpy as np
 from closedloop.loop.commands import Command
 from closedloop.loop.evolution import Outcome
 from closedloop.loop.status import Status
+from closedloop.loop.threads import EvolutionThread
 from closedloop.ports import Pixels
-from closedloop.protocol.load import load_protocol
+from closedloop.protocol.load import LoadedProtocol, load_protocol
 from experiments.prepare import make_threads
+from experiments.recorded import read_session
+from experiments.resume import Resumption
 from experiments.rig import OpenedRig
-from experiments.session import run_session
+from experiments.session import Past, run_session
 from hardware.clock import VirtualClock
 from hardware.simulated_rig import SimulatedRig, simulated_rig
 
@@ -79,6 +82,7 @@ def prepare(
     units: int = 1,
     missed_frames: float = 0.0,
     poisson: bool = False,
+    clock: VirtualClock | None = None,
 ) -> Simulated:
     """Make a session folder with its protocol, and a rig to run it on."""
     folder.mkdir(parents=True)
@@ -86,7 +90,46 @@ def prepare(
     path.write_text(PROTOCOL, encoding="utf-8")
     loaded = load_protocol(path, overrides)
     threads = make_threads(loaded.protocol)
-    clock = VirtualClock(start_s=1000.0)
+    return _ready(folder, loaded, threads, None, clock, respond, units, missed_frames, poisson)
+
+
+def resume(
+    folder: Path,
+    *overrides: str,
+    accept_changes: bool = False,
+    respond: Callable[[int, Pixels], np.ndarray] = brightness,
+    units: int = 1,
+    missed_frames: float = 0.0,
+    poisson: bool = False,
+    clock: VirtualClock | None = None,
+) -> Simulated:
+    """Get a session ready to go on, on a rig of its own."""
+    resumption = Resumption(read_session(folder), overrides, accept_changes)
+    return _ready(
+        folder,
+        resumption.loaded,
+        resumption.threads,
+        resumption.past,
+        clock,
+        respond,
+        units,
+        missed_frames,
+        poisson,
+    )
+
+
+def _ready(
+    folder: Path,
+    loaded: LoadedProtocol,
+    threads: list[EvolutionThread],
+    past_of: Callable[[OpenedRig], Past] | None,
+    clock: VirtualClock | None,
+    respond: Callable[[int, Pixels], np.ndarray],
+    units: int,
+    missed_frames: float,
+    poisson: bool,
+) -> Simulated:
+    clock = clock or VirtualClock(start_s=1000.0)
     rig = simulated_rig(
         loaded.protocol,
         threads[0].generator.image_shape,
@@ -102,7 +145,8 @@ def prepare(
         streams = rig.source.open()
         opened = OpenedRig(rig.rig, rig.stage.open(), streams)
         try:
-            return run_session(folder, loaded, threads, opened, operator)
+            past = None if past_of is None else past_of(opened)
+            return run_session(folder, loaded, threads, opened, operator, past=past)
         finally:
             opened.close()
 

@@ -1,0 +1,274 @@
+"""Goes on with a session that ended in whatever way, exactly as if it had not, or says why it can't."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from closedloop.errors import SessionChangedError, SessionError
+from closedloop.loop.relive import relive
+from closedloop.loop.stopping import why_ended
+from closedloop.loop.threads import EvolutionThread
+from closedloop.protocol.load import LoadedProtocol, load_protocol
+from closedloop.session import SessionStore, amendments, database
+from closedloop.session.lock import SessionLock
+from experiments.differences import (
+    Difference,
+    Weight,
+    display_differences,
+    environment_differences,
+    generator_differences,
+    protocol_differences,
+    stream_differences,
+)
+from experiments.environment import environment
+from experiments.evolution import finish, perform, say
+from experiments.prepare import make_threads
+from experiments.recorded import RecordedSession, read_session
+from experiments.rig import OpenedRig
+from experiments.session import Past, write_whole
+from experiments.way_on import RESUME
+from hardware.clock import LslClock
+
+PROTOCOL_FILE = "protocol.yaml"
+# Another processor, GPU or version of torch may round a colour value the other way.
+_LAST_BITS = 2
+
+
+def resume_session(
+    folder: Path,
+    *,
+    overrides: Sequence[str] = (),
+    accept_changes: bool = False,
+    resume_by: str = RESUME,
+) -> Path:
+    """Go on with a session.
+
+    Args:
+        folder: the session folder.
+        overrides: ``key=value`` changes of its protocol, for example ``limits.generations=40``.
+        accept_changes: go on even if that makes it another experiment; what differs is logged in the session.
+        resume_by: the command by which such a session goes on, for messages.
+
+    Returns:
+        The session folder.
+
+    Raises:
+        SessionInUseError: another program is running it.
+        SessionChangedError: it would be another experiment.
+        SessionError: there is no session, or it is damaged.
+        ClosedLoopError: as a session does.
+    """
+    folder = folder.resolve()
+    with SessionLock(folder) as lock:
+        path = folder / database.FILE_NAME
+        if not path.exists() or database.is_blank(path):
+            return _begin(folder, overrides, lock, resume_by)
+        database.check(path)
+        recorded = read_session(folder)
+        say(f"session {recorded.session_id}: {_state(recorded)}")
+        return Resumption(recorded, overrides, accept_changes).go_on(lock, resume_by)
+
+
+class Resumption:
+    """One session that is to go on, and what differs from how it was.
+
+    Args:
+        recorded: the session.
+        overrides: changes of its protocol.
+        accept: whether changes are accepted.
+
+    Attributes:
+        loaded: the protocol as it is to hold from now on.
+        threads: its evolutions, which have lived through the session's history.
+
+    Raises:
+        SessionChangedError: it would be another experiment.
+        ModelError: weights are missing or wrong.
+    """
+
+    def __init__(self, recorded: RecordedSession, overrides: Sequence[str], accept: bool) -> None:
+        self._recorded = recorded
+        self._accept = accept
+        self._differences: list[Difference] = []
+        self.loaded = load_recorded(recorded, overrides)
+        self._note(protocol_differences(recorded.protocol, self.loaded.protocol))
+        self._note(environment_differences(recorded.environment, environment()))
+        history = replace(recorded.history, lenient=accept)
+        self.threads = make_threads(self.loaded.protocol, history)
+        self._note(generator_differences(recorded.generators, self.threads))
+        self._note(_rendering_differences(recorded, self.threads))
+        if not accept:
+            self._refuse_changes()
+        for text in relive(self.threads, history):
+            self._note([Difference("codes", "as recorded", text, Weight.CHANGE)])
+        self._history = history
+
+    def go_on(self, lock: SessionLock, resume_by: str) -> Path:
+        """Run the session to its end, on the rig of its protocol; nothing is opened if it is over."""
+        folder = self._recorded.folder
+        over = self._why_over()
+        if over is not None:
+            self._close(over, lock)
+            finish(folder, self.loaded)
+            say(f"nothing to do: {over}. More generations: --set limits.generations=NUMBER")
+            return folder
+        return perform(
+            self.loaded,
+            self.threads,
+            self._recorded.session_id,
+            folder.parent,
+            lambda: folder,
+            control=self._recorded.control,
+            past_of=self.past,
+            lock=lock,
+            resume_by=resume_by,
+        )
+
+    def _why_over(self) -> str | None:
+        """Why no further trial is to be shown, in words, or None."""
+        history, protocol = self._history, self.loaded.protocol
+        if history.next_generation >= protocol.limits.generations:
+            return f"all {protocol.limits.generations} generations were shown"
+        if history.open is None and history.complete:
+            return why_ended(protocol, self.threads, history.elapsed_s)
+        return None
+
+    def _close(self, reason: str, lock: SessionLock) -> None:
+        """Say in the file that the session is complete, if it was cut off before it could."""
+        if self._recorded.exit_status == "completed":
+            return
+        now_s = LslClock().now()
+        store = SessionStore.reopen(
+            self._recorded.folder, environment=environment(), started_s=now_s, lock=lock
+        )
+        store.close(ended_s=LslClock().now(), exit_status="completed", reason=reason)
+
+    def past(self, opened: OpenedRig) -> Past:
+        """Compare the opened devices with the earlier ones, and say how the run goes on.
+
+        Raises:
+            SessionChangedError: it would be another experiment.
+        """
+        recorded, protocol = self._recorded, self.loaded.protocol
+        self._note(display_differences(recorded.display, opened.display, protocol))
+        self._note(stream_differences(recorded.streams, opened.streams))
+        self._refuse_changes()
+        run = recorded.last_run + 1
+        amended: dict[str, str] = {}
+        if protocol != recorded.protocol:
+            text = self.loaded.as_used()
+            write_whole(recorded.folder / f"protocol.run{run}.yaml", text)
+            amended = {
+                amendments.key_of_run(amendments.TEXT, run): text,
+                amendments.key_of_run(amendments.JSON, run): protocol.model_dump_json(),
+            }
+        return Past(
+            session_id=recorded.session_id,
+            history=self._history,
+            known_threads=len(recorded.generators),
+            amended=amended,
+            changes=[str(difference) for difference in self._differences],
+            accepted=any(difference.weight is Weight.CHANGE for difference in self._differences),
+        )
+
+    def _note(self, found: Sequence[Difference]) -> None:
+        for difference in found:
+            say(f"{'note' if difference.weight is Weight.NOTE else 'changed'}: {difference}")
+        self._differences.extend(found)
+
+    def _refuse_changes(self) -> None:
+        never = [str(item) for item in self._differences if item.weight is Weight.NEVER]
+        if never:
+            raise SessionChangedError(
+                str(self._recorded.folder),
+                found="; ".join(never),
+                expected="what the session's codes and images stand on",
+                remedy="This can't be changed within a session: leave it out, or begin a new session.",
+            )
+        changes = [str(item) for item in self._differences if item.weight is Weight.CHANGE]
+        if changes and not self._accept:
+            raise SessionChangedError(
+                str(self._recorded.folder),
+                found="; ".join(changes),
+                expected="what the session began with",
+                remedy="It would be another experiment. Put it back, or give --accept-changes to go on all the "
+                "same: the session then says from which trial on it holds.",
+            )
+
+
+def load_recorded(recorded: RecordedSession, overrides: Sequence[str]) -> LoadedProtocol:
+    """Return the protocol that the session was run by, with changes for this run.
+
+    The session file's own copy counts. One in the folder that was edited since is said to be, and not used.
+    """
+    beside = recorded.folder / PROTOCOL_FILE
+    if recorded.last_run == 0 and beside.is_file() and beside.read_text(encoding="utf-8") != recorded.text:
+        say(f"note: {beside} was edited after the session began; the session's own copy counts. Use --set")
+    known = recorded.history.references is not None and recorded.history.next_image > 0
+    with tempfile.TemporaryDirectory(prefix="closedloop-resume-") as scratch:
+        copy = Path(scratch) / PROTOCOL_FILE
+        copy.write_text(recorded.text, encoding="utf-8")
+        loaded = load_protocol(copy, overrides, check_files=not known)
+    # every path in it is absolute already
+    return replace(loaded, path=recorded.folder / database.FILE_NAME)
+
+
+def _begin(folder: Path, overrides: Sequence[str], lock: SessionLock, resume_by: str) -> Path:
+    """Begin a session whose first run was cut off before anything was recorded."""
+    protocol_file = folder / PROTOCOL_FILE
+    if not protocol_file.is_file():
+        raise SessionError(
+            str(folder),
+            found="no session: it was cut off before anything was recorded"
+            if (folder / "log.txt").exists()
+            else "no session in it",
+            expected=f"a session folder with its {database.FILE_NAME}",
+            remedy="Nothing is lost: start again with closedloop run PROTOCOL.",
+        )
+    say("nothing had been recorded yet: the session begins anew")
+    loaded = load_protocol(protocol_file, overrides)
+    return perform(
+        loaded,
+        make_threads(loaded.protocol),
+        folder.name,
+        folder.parent,
+        lambda: folder,
+        lock=lock,
+        resume_by=resume_by,
+    )
+
+
+def _rendering_differences(recorded: RecordedSession, threads: Sequence[EvolutionThread]) -> list[Difference]:
+    """Render one recorded image of each thread again and compare it with what was shown."""
+    history = recorded.history
+    found = []
+    for thread, bred in zip(threads, history.open or (), strict=False):
+        rows = [row for row, image in enumerate(bred.images) if image in history.pixels]
+        if not rows:
+            continue
+        image = bred.images[rows[-1]]
+        again = thread.generator.render(bred.population.codes[rows[-1:]])[0].astype(np.int16)
+        shown = history.pixels[image].astype(np.int16)
+        if again.shape != shown.shape:
+            continue  # another generator; that is told with the generators
+        most = int(np.abs(again - shown).max())
+        if most:
+            what = f"image {image}, rendered again"
+            weight = Weight.NOTE if most <= _LAST_BITS else Weight.CHANGE
+            found.append(Difference(what, "as shown", f"different by up to {most} of 255", weight))
+    return found
+
+
+def _state(recorded: RecordedSession) -> str:
+    history = recorded.history
+    ended = recorded.exit_status or "cut off"
+    trials = history.valid + history.invalid
+    return (
+        f"run {recorded.last_run} {ended}{': ' + recorded.reason if recorded.reason else ''}; "
+        f"{history.next_generation} generations complete, {trials} trials acknowledged"
+    )

@@ -1,0 +1,31 @@
+"""How a session that ended too early goes on: said with whatever ended it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from closedloop.errors import ClosedLoopError
+
+RESUME = "closedloop resume"
+
+
+def way_on(folder: Path, command: str) -> str:
+    """Return the command line by which a session goes on."""
+    return f"{command} {shlex.quote(str(folder))}"
+
+
+@contextmanager
+def says_how_to_go_on(folder: Path, command: str) -> Iterator[None]:
+    """Let every error say at its end how the session goes on."""
+    try:
+        yield
+    except ClosedLoopError as error:
+        raise type(error)(
+            error.where,
+            found=error.found,
+            expected=error.expected,
+            remedy=f"{error.remedy} To go on: {way_on(folder, command)}",
+        ) from error
