@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,22 +47,36 @@ class Recorded:
     streams: Mapping[tuple[int, str], StreamInfo]
     periods_s: Mapping[int, float]
 
-    def finished(self, thread: int, generation: int) -> bool:
-        """Whether a generation has its scores."""
-        return (thread, generation) in self._ended
-
-    @property
-    def _ended(self) -> set[tuple[int, int]]:
+    @cached_property
+    def finished_generations(self) -> frozenset[tuple[int, int]]:
+        """Thread and number of every generation that has its scores."""
         table = self.generations[self.generations["ended_s"].notna()]
-        return set(zip(table["thread"].astype(int), table["generation"].astype(int), strict=True))
+        return frozenset(zip(table["thread"].astype(int), table["generation"].astype(int), strict=True))
+
+    def scores_of(self, thread: int, generation: int) -> pd.DataFrame:
+        """Recorded scores of a generation, by image number; empty if it was not finished."""
+        return self._scores_of.get((thread, generation), self.scores.iloc[:0]).set_index("image")
+
+    @cached_property
+    def _scores_of(self) -> dict[tuple[int, int], pd.DataFrame]:
+        return {
+            (int(part["thread"].iloc[0]), int(part["generation"].iloc[0])): part
+            for _, part in self.scores.groupby(["thread", "generation"])
+        }
+
+    @cached_property
+    def _evolved(self) -> dict[tuple[int, int], list[int]]:
+        table = self.images[self.images["kind"] == "evolved"].sort_values(["thread", "generation", "row"])
+        found: dict[tuple[int, int], list[int]] = {}
+        for thread, generation, image in zip(
+            table["thread"], table["generation"], table["image"], strict=True
+        ):
+            found.setdefault((int(thread), int(generation)), []).append(int(image))
+        return found
 
     def evolved(self, thread: int, generation: int) -> list[int]:
         """Image numbers of a population, by row."""
-        table = self.images
-        of = table[
-            (table["kind"] == "evolved") & (table["thread"] == thread) & (table["generation"] == generation)
-        ]
-        return [int(image) for image in of.sort_values("row")["image"]]
+        return self._evolved.get((thread, generation), [])
 
     def sha256(self, image: int) -> str:
         """SHA-256 of an image's pixels, as recorded."""

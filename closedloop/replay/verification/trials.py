@@ -77,7 +77,7 @@ def check_order(
             break
         queue.judge(valid=status == "valid")
     else:
-        finished = all(recorded.finished(thread.index, generation) for thread in threads)
+        finished = all((thread.index, generation) in recorded.finished_generations for thread in threads)
         if finished and queue.left:
             detail = f"{queue.left} trials are missing from a generation that is finished"
             found.differences.append(Difference(Check.TRIALS, "trial missing", detail, generation))

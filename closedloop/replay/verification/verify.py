@@ -48,7 +48,7 @@ def verify(
             check_generation(recorded, thread, generation, codes, found)
         next_trial = check_order(recorded, threads, generation, next_trial, found)
         for thread in threads:
-            if recorded.finished(thread.index, generation):
+            if (thread.index, generation) in recorded.finished_generations:
                 check_scores(recorded, thread.index, generation, found)
     check_frames(recorded, found)
     check_holes(recorded, found)
