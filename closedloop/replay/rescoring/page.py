@@ -140,7 +140,7 @@ def _head(rescored: Rescored, session: str) -> Head:
         mood="good" if rescored.equal else "plain",
         sentences=["The recorded samples were measured and scored again; nothing was shown again."],
         findings=[
-            Finding("rescored", style.thread_color(i), text) for i, text in enumerate(sentences(rescored))
+            Finding("What came of it", style.thread_color(i), text) for i, text in enumerate(sentences(rescored))
         ],
         tiles=tiles,
     )
@@ -160,7 +160,7 @@ def _curves(rescored: Rescored) -> Section:
                 *thread.points(again=again),
             )
             for label, color, again in (
-                ("as recorded", style.MUTED, False),
+                ("as recorded", style.INK, False),
                 ("rescored", style.thread_color(thread.index), True),
             )
         ]
