@@ -14,6 +14,7 @@ from closedloop.loop.status import Status
 from closedloop.loop.threads import EvolutionThread
 from closedloop.ports import Pixels
 from closedloop.protocol.load import LoadedProtocol, load_protocol
+from closedloop.session.database import FILE_NAME, is_blank
 from experiments.prepare import make_threads
 from experiments.recorded import read_session
 from experiments.resume import Resumption
@@ -103,7 +104,12 @@ def resume(
     poisson: bool = False,
     clock: VirtualClock | None = None,
 ) -> Simulated:
-    """Get a session ready to go on, on a rig of its own."""
+    """Get a session ready to go on, on a rig of its own; one of which nothing is recorded begins anew."""
+    file = folder / FILE_NAME
+    if not file.exists() or is_blank(file):
+        loaded = load_protocol(folder / "protocol.yaml", overrides)
+        threads = make_threads(loaded.protocol)
+        return _ready(folder, loaded, threads, None, clock, respond, units, missed_frames, poisson)
     resumption = Resumption(read_session(folder), overrides, accept_changes)
     return _ready(
         folder,
