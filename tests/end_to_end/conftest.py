@@ -1,0 +1,56 @@
+"""Whole sessions with every process, shared by the tests that look at them from different sides."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.sessions import START_S, Program, Session, demo_subject, quick_demo
+from benchmarks.witness import Listener, Watched, compare, observed
+from hardware.display import VirtualDisplay, virtual_display
+
+SIZE_PX = (1024, 768)  # of the demo's window
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            for mark in ("end_to_end", "display", "lsl", "models"):
+                item.add_marker(mark)
+            item.add_marker(pytest.mark.timeout(300))
+            if not sys.platform.startswith("linux"):
+                item.add_marker(pytest.mark.skip(reason="the simulated subject reads the screen through X11"))
+
+
+@pytest.fixture(scope="session")
+def screen() -> Iterator[VirtualDisplay]:
+    with virtual_display(SIZE_PX) as display:
+        yield display
+
+
+@pytest.fixture(scope="session")
+def watched(screen: VirtualDisplay, tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    """A quick demo, watched by an observer with its own X connection and by an own LSL inlet."""
+    base = tmp_path_factory.mktemp("watched")
+    listener = Listener()
+    listener.start()
+    with observed(base / "seen.npz", screen.name, rate_hz=2500.0):
+        words = quick_demo("limits.generations=10")
+        with Session(words, base / "sessions", {"DISPLAY": screen.name}) as session:
+            exit_code = session.wait(4 * START_S)
+    listener.ended.set()
+    listener.join()
+    assert exit_code == 0, session.told
+    seen = compare(session.folder, base / "seen.npz")
+    return Watched(session.folder, exit_code, session.told, seen, listener.heard)
+
+
+@pytest.fixture(scope="module")
+def subject(screen: VirtualDisplay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """The demo's subject in front of ``screen``, for sessions that bring none along."""
+    with demo_subject(tmp_path_factory.mktemp("subject") / "told.txt", "--display", screen.name) as subject:
+        yield subject
