@@ -97,13 +97,13 @@ class Resumption:
         self._differences: list[Difference] = []
         self.loaded = load_recorded(recorded, overrides)
         self._note(protocol_differences(recorded.protocol, self.loaded.protocol))
+        self._refuse_changes()
         self._note(environment_differences(recorded.environment, environment()))
         history = replace(recorded.history, lenient=accept)
         self.threads = make_threads(self.loaded.protocol, history)
         self._note(generator_differences(recorded.generators, self.threads))
         self._note(_rendering_differences(recorded, self.threads))
-        if not accept:
-            self._refuse_changes()
+        self._refuse_changes()
         for text in relive(self.threads, history):
             self._note([Difference("codes", "as recorded", text, Weight.CHANGE)])
         self._history = history

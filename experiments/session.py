@@ -11,7 +11,7 @@ from pathlib import Path
 from closedloop.errors import DiskError
 from closedloop.loop.commands import Operator
 from closedloop.loop.evolution import EvolutionSession, Outcome
-from closedloop.loop.history import History
+from closedloop.loop.history import RESUMED, History
 from closedloop.loop.threads import EvolutionThread
 from closedloop.ports import Rig
 from closedloop.protocol.frames import plan_frames
@@ -98,7 +98,11 @@ def run_session(
                 store.add_thread(thread.index, thread.spec.name, spec, thread.generator.provenance)
             if past is not None:
                 store.add_event(
-                    "resumed", rig.clock.now(), changes=list(past.changes), accepted=past.accepted
+                    RESUMED,
+                    rig.clock.now(),
+                    changes=list(past.changes),
+                    accepted=past.accepted,
+                    bred=past.history.bred,
                 )
         plan = plan_frames(protocol.presentation, opened.display.period_s)
         outcome = EvolutionSession(

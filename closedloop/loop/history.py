@@ -22,6 +22,9 @@ from closedloop.optimizers.base import NO_PARENT
 from closedloop.ports import Float64, Pixels
 from closedloop.session import SessionReader
 
+# Event with which each run after the first begins: what differs (``changes``), whether the person accepted
+# that as another experiment (``accepted``), how many generations had been bred before (``bred``).
+RESUMED = "resumed"
 _REMEDY = "`closedloop salvage` recovers what is complete; the session itself can't go on."
 
 
@@ -72,7 +75,9 @@ class History:
         invalid: invalid ones.
         elapsed_s: for how long the session was running so far, pauses between runs left out.
         pixels: of references and of images of the open generation, as far as they were rendered.
-        lenient: changes were accepted, so the open generation need not be what it would have been.
+        taken: so many generations were bred before a run that went on with accepted changes; they are taken
+            as recorded, since the protocol of today does not give them.
+        lenient: changes are accepted now, so nothing recorded need be what the protocol gives.
     """
 
     where: str
@@ -86,7 +91,13 @@ class History:
     invalid: int = 0
     elapsed_s: float = 0.0
     pixels: Mapping[int, Pixels] = field(default_factory=dict)
+    taken: int = 0
     lenient: bool = False
+
+    @property
+    def bred(self) -> int:
+        """How many generations were bred so far."""
+        return len(self.complete) + (self.open is not None)
 
     @property
     def next_generation(self) -> int:
@@ -141,6 +152,7 @@ class _Reading:
             valid=int((self._judged["status"] == "valid").sum()),
             invalid=int((self._judged["status"] == "invalid").sum()),
             elapsed_s=self._elapsed_s(),
+            taken=self._taken(),
             pixels={image: seen for image, seen in pixels.items() if seen is not None},
         )
 
@@ -219,6 +231,12 @@ class _Reading:
             Judgement(trial, thread, image, repeat, attempt, value if status == "valid" else None)
             for trial, thread, image, repeat, attempt, status, value in _rows(table, *columns)
         ]
+
+    def _taken(self) -> int:
+        kinds = self._reader.table("events")["kind"].tolist()
+        details = self._reader.details("events", "detail")
+        resumed = [detail for kind, detail in zip(kinds, details, strict=True) if kind == RESUMED]
+        return max((int(detail["bred"]) for detail in resumed if detail["accepted"]), default=0)
 
     def _elapsed_s(self) -> float:
         """Each run counts up to its end; one without an end up to the last that was recorded of it."""

@@ -51,9 +51,15 @@ def _relive(thread: EvolutionThread, past: Sequence[Bred], history: History) -> 
             f"{history.where}: thread {thread.spec.name}",
             found=f"a population of {len(thread.optimizer.ask())}",
             expected=f"one of {max(rows)}, as recorded",
-            remedy="The size of the population can't be changed within a session; begin a new one.",
+            remedy="The size of a population can't be changed within a session: begin a new session.",
         )
-    for bred in past:
+    for index, bred in enumerate(past):
+        if index < history.taken:
+            if index == history.taken - 1:
+                _take_over(thread, bred)
+            if bred.told is not None:
+                thread.mean_scores.append(bred.mean_evolved)
+            continue
         if difference is None:
             difference = _difference(thread, bred)
             if difference is not None and not history.lenient:
@@ -111,7 +117,7 @@ def requeue(order: Sequence[Item], history: History, max_repeats: int) -> tuple[
     for judged in history.judged:
         expected = queue.deal() if queue.upcoming(1) else None
         if expected is None or not _same(expected.item, expected.attempt, judged):
-            if history.lenient:
+            if history.lenient or history.next_generation < history.taken:
                 return _left_over(order, history, max_repeats)
             raise SessionChangedError(
                 f"{history.where}: trial {judged.trial}",

@@ -170,13 +170,21 @@ def _checked(path: Path, *, read_only: bool) -> sqlite3.Connection:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise SessionDamagedError(
             str(path),
             found=f"the database says: {error}",
             expected="a readable session file",
-            remedy="Work on a copy of the whole folder, session.sqlite-wal included.",
+            remedy="If it was a session file: `closedloop salvage` saves what can be read.",
         ) from error
+    if application == 0 and tables == 0:
+        connection.close()
+        raise SessionSchemaError(
+            str(path),
+            found="a blank file: the session was cut off before anything was recorded",
+            expected="a session",
+            remedy="Nothing is lost. `closedloop resume` with the folder begins it anew.",
+        )
     if application != APPLICATION_ID or tables == 0:
         connection.close()
         raise SessionSchemaError(
