@@ -77,8 +77,11 @@ def _bring_up_display(up: ExitStack, protocol: Protocol) -> None:
 @contextmanager
 def _subject(protocol: Protocol) -> Iterator[None]:
     """Run the simulated subject beside the session."""
-    command = [sys.executable, "-m", "hardware.subject", *subject_arguments(protocol)]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+    # it hears commands, so that it ends when its standard input does: with us, however we end; Ctrl-C is ours
+    command = [sys.executable, "-m", "hardware.subject", *subject_arguments(protocol), "--commands"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         try:
             _wait_until_ready(process)
             err.print("simulated subject: looking at the screen", highlight=False)

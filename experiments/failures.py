@@ -33,6 +33,8 @@ def exit_code_of(action: Callable[[], object]) -> int:
     try:
         action()
     except SystemExit as end:
+        if end.code == INTERRUPTED:  # the argument parser takes Ctrl-C for itself, and says nothing
+            err.print("stopped by Ctrl-C")
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except ClosedLoopError as error:
         tell(error)

@@ -124,6 +124,7 @@ def _start(
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             preexec_fn=_die_with_parent(),
+            start_new_session=True,  # Ctrl-C is for whoever called this, who still needs the screen to close
         )
     finally:
         os.close(write_fd)
