@@ -1,6 +1,6 @@
 """How far stamps are off after a gap in a stream: our clock fit beside liblsl's own dejittering.
 
-Run: python benchmarks/clock_gap.py [--gap-s 1] [--after-s 15]
+Run: python -m benchmarks.clock_gap [--gap-s 1] [--after-s 15]
 
 A sender on this machine stamps its samples exactly, pauses for ``--gap-s``, and goes on. Sender and
 receivers share the machine's clock, so a stamp's error is what was made of it minus what was sent: the
@@ -13,12 +13,12 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from ingest import start_sender
 
+from benchmarks.ingest import start_sender
 from closedloop.ports import Chunk
 from closedloop.protocol.models import Response
 from hardware.lsl.config import use_config
@@ -76,6 +76,22 @@ def measure(gap_s: float, after_s: float) -> tuple[np.ndarray, np.ndarray, float
     return errors, number, first
 
 
+def spans(errors: np.ndarray, number: np.ndarray, first: float) -> Iterator[tuple[str, float, float]]:
+    """Yield spans of time from the gap on, and the largest error in each in milliseconds, ours and liblsl's.
+
+    Args:
+        errors: as of ``measure``; so are the others.
+        number: of each sample.
+        first: after the gap.
+    """
+    since_s = (number - first) / _RATE_HZ
+    for start_s, stop_s in [(-5.0, 0.0), *_SPANS_S]:
+        within = (since_s >= start_s) & (since_s < stop_s)
+        if within.any():
+            ours_ms, theirs_ms = 1000 * np.abs(errors[:, within]).max(axis=1)
+            yield f"{start_s:.1f} to {min(stop_s, since_s[-1]):.1f} s", float(ours_ms), float(theirs_ms)
+
+
 def _pump(pull: Callable[[], None], seconds: float) -> None:
     until_s = time.monotonic() + seconds
     while time.monotonic() < until_s:
@@ -93,12 +109,8 @@ def main() -> None:
         use_config(Path(folder) / "lsl.cfg", f"benchmark-{os.getpid()}", "machine")
         errors, number, first = measure(options.gap_s, options.after_s)
     print(f"largest error of a stamp, ms, after a gap of {options.gap_s:g} s   ours   proc_dejitter")
-    for start_s, stop_s in [(-5.0, 0.0), *_SPANS_S]:
-        since_s = (number - first) / _RATE_HZ
-        within = (since_s >= start_s) & (since_s < stop_s)
-        if within.any():
-            ours_ms, theirs_ms = 1000 * np.abs(errors[:, within]).max(axis=1)
-            print(f"{start_s:6.1f} to {min(stop_s, since_s[-1]):5.1f} s {ours_ms:38.3f} {theirs_ms:15.3f}")
+    for span, ours_ms, theirs_ms in spans(errors, number, first):
+        print(f"{span:18}{ours_ms:38.3f} {theirs_ms:15.3f}")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 The same generator, genetic algorithm, neurons and firing as in the demo; only screen and streams are left
 out. Run from the repository's root::
 
-    python benchmarks/demo_tuning.py units                  # each of the subject's units, with the chosen search
-    python benchmarks/demo_tuning.py searches --unit 0      # a table of searches for one unit
-    python benchmarks/demo_tuning.py units --layer features.17 --channels 179,40 --seeds 5
+    python -m benchmarks.demo_tuning units                  # each of the subject's units, with the chosen search
+    python -m benchmarks.demo_tuning searches --unit 0      # a table of searches for one unit
+    python -m benchmarks.demo_tuning units --layer features.17 --channels 179,40 --seeds 5
 
 ``first`` and ``last`` are the mean response in spikes/s of the first and last generation; ``references`` is
 the last against the first generation's answer to pictures that do not evolve; ``shuffled`` is a control in

@@ -1,6 +1,6 @@
 """Share of missed frames while the rest of the machine works.
 
-Run: python benchmarks/frames.py [--frames 36000] [--load none] [--load render,ingest]
+Run: python -m benchmarks.frames [--frames 36000] [--load none] [--load render,ingest]
 
 The stage shows trials of 6 frames on and 6 off, back to back, with a new image uploaded for each, and every
 flip is looked at. Loads run beside it, as processes of ordinary priority:

@@ -1,6 +1,6 @@
 """How well a wide response stream comes in: every sample once, how late, and at what cost in CPU.
 
-Run: python benchmarks/ingest.py [--seconds 60] [--channels 1024] [--rate-hz 1000]
+Run: python -m benchmarks.ingest [--seconds 60] [--channels 1024] [--rate-hz 1000]
 
 A sender in a process of its own counts its samples in channel 0; the ingest process hears it over LSL; this
 process plays the engine and polls every 5 ms. ``run(take=...)`` is the hook for whoever wants the chunks
@@ -88,10 +88,10 @@ def run(seconds: float, channels: int, rate_hz: float, take: Callable[[Chunk], o
         sender.kill()
 
 
-def start_sender(channels: int, rate_hz: float, dtype: str = "float32") -> subprocess.Popen[str]:
-    """Start the test signal; it sends when somebody listens or not."""
+def start_sender(channels: int, rate_hz: float, dtype: str = "float32", *more: str) -> subprocess.Popen[str]:
+    """Start the test signal (``more``: further options of it); it sends when somebody listens or not."""
     command = [sys.executable, "-m", "hardware.lsl.signal_sender", "--source-id", "benchmark"]
-    command += ["--channels", str(channels), "--rate-hz", str(rate_hz), "--dtype", dtype]
+    command += ["--channels", str(channels), "--rate-hz", str(rate_hz), "--dtype", dtype, *more]
     sender = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert sender.stdout is not None  # noqa: S101 - it is a pipe as asked for two lines above
     sender.stdout.readline()

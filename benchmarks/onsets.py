@@ -1,6 +1,6 @@
 """Logged onsets against what an independent observer saw on the screen.
 
-Run: python benchmarks/onsets.py [--trials 1000] [--load none]   (Linux with X11)
+Run: python -m benchmarks.onsets [--trials 1000] [--load none]   (Linux with X11)
 
 A process of its own samples the photodiode patch through its own X connection (``python -m hardware.observer``),
 the stage shows trials, and both logs are compared afterwards: how far each logged onset is from the seen one,
@@ -20,8 +20,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from frames import LOADS, OFF, ON, SHAPE, SLOTS, _show, loaded
 
+from benchmarks.frames import LOADS, OFF, ON, SHAPE, SLOTS, _show, loaded
 from closedloop.ports import DisplayReport, Float64, Shown
 from closedloop.protocol.models import Display, Presentation
 from hardware.display import has_display, virtual_display

@@ -1,6 +1,6 @@
 """How true a recording is played over LSL: distances between samples as received, losses, and what it costs.
 
-    python benchmarks/playback.py [--seconds 8] [--xdf ../shared/data/xdf]
+    python -m benchmarks.playback [--seconds 8] [--xdf ../shared/data/xdf]
 
 Each recording is played by `closedloop`'s own player in a process of its own and heard here. Printed are, for
 each stream: samples recorded and received; by how much the distances between their stamps differ from the

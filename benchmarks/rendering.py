@@ -1,6 +1,6 @@
 """How long the generator takes for 1, 4 and 40 images, on the CPU and, where there is one, on a GPU.
 
-    python benchmarks/rendering.py [--weights dcgan-faces] [--repeats 20]
+    python -m benchmarks.rendering [--weights dcgan-faces] [--repeats 20]
 
 Prints median and best of the repeats in milliseconds, the machine that they were measured on, and how torch's
 own transposed convolutions would have done. With a GPU: the largest difference between its images and the

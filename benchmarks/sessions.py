@@ -187,12 +187,17 @@ def demo_subject(log: Path, *options: str) -> Iterator[Program]:
         yield subject
 
 
-def mean_responses(folder: Path) -> Float64:
-    """Return the mean response to the evolved images of each generation, ``(generations,)``, spikes/s."""
+def mean_responses(folder: Path, kind: str = "evolved") -> Float64:
+    """Return the mean response in each generation that is over, ``(generations,)``, spikes/s.
+
+    Args:
+        folder: of the session.
+        kind: ``evolved`` images or ``reference`` ones.
+    """
     with SessionReader(folder) as reader:
         scores = reader.table("scores").merge(reader.table("images")[["image", "kind"]], on="image")
-    evolved = scores[scores.kind == "evolved"]
-    return np.asarray(evolved.groupby("generation")["mean"].mean(), dtype=np.float64)
+    chosen = scores[scores.kind == kind]
+    return np.asarray(chosen.groupby("generation")["mean"].mean(), dtype=np.float64)
 
 
 def rise(means: Float64, edge: int = 2) -> float:

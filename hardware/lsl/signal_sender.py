@@ -26,6 +26,7 @@ _FORMATS = {
     "string": pylsl.cf_string,
 }
 _RATE_HZ = 10.0
+_NOISE_CHUNKS = 50
 
 
 def make_outlet(options: argparse.Namespace) -> pylsl.StreamOutlet:
@@ -48,6 +49,10 @@ def send_regular(outlet: pylsl.StreamOutlet, options: argparse.Namespace, orders
     per_chunk = max(1, round(options.rate_hz * options.chunk_ms / 1000))
     period_s = 1 / options.rate_hz
     values = np.full((per_chunk, options.channels), _RATE_HZ, dtype=options.dtype)
+    # drawn once, as drawing takes longer than sending; the mean stays the usual rate
+    noise = np.random.default_rng(0).gamma(
+        4.0, _RATE_HZ / 4, (_NOISE_CHUNKS if options.noise else 0, *values.shape)
+    )
     sent = nan_left = 0
     start_s = pylsl.local_clock()  # moves on with each gap
     while options.samples is None or sent < options.samples:
@@ -60,8 +65,10 @@ def send_regular(outlet: pylsl.StreamOutlet, options: argparse.Namespace, orders
             nan_left = int(order[1])
         due_s = start_s + (sent + per_chunk) * period_s
         time.sleep(max(0.0, due_s - pylsl.local_clock()))
+        if options.noise:
+            values[:] = noise[sent // per_chunk % _NOISE_CHUNKS]
         values[:, 0] = np.arange(sent, sent + per_chunk)
-        if options.channels > 1:
+        if nan_left or (options.channels > 1 and not options.noise):
             values[:, 1] = np.where(np.arange(per_chunk) < nan_left, np.nan, _RATE_HZ)
             nan_left = max(0, nan_left - per_chunk)
         outlet.push_chunk(values, due_s)
@@ -100,6 +107,9 @@ def main() -> None:
     parser.add_argument("--dtype", choices=sorted(_FORMATS), default="float32")
     parser.add_argument("--labels", default="", help="channel names, with commas between")
     parser.add_argument("--chunk-ms", type=float, default=20.0)
+    parser.add_argument(
+        "--noise", action="store_true", help="a regular stream's values vary around their usual one"
+    )
     parser.add_argument("--samples", type=int, help="end after as many (a regular stream)")
     parser.add_argument("--keep-alive-ms", type=float, default=0.0, help="irregular: 0 sends none")
     options = parser.parse_args()
