@@ -12,6 +12,7 @@ from closedloop.replay.recorded import read_recorded
 from closedloop.replay.rescoring import Rescored, rescore, with_settings, write_page
 from closedloop.replay.rescoring.page import FILE_NAME, rows, sentences
 from closedloop.session import SessionReader
+from closedloop.session.soundness import damage_told
 from experiments.console import err, out
 
 # The page's columns for a narrow terminal: recorded and rescored means, then agreement.
@@ -31,7 +32,7 @@ def rescore_session(session: Path, settings: Sequence[str], page: Path | None = 
         SessionError: the file can't be read.
         DiskError: the page can't be written.
     """
-    with SessionReader(session) as reader, reader.snapshot():
+    with damage_told(session), SessionReader(session) as reader, reader.snapshot():
         recorded = read_recorded(reader)
         protocol = with_settings(recorded.protocol, settings)
         with err.status("measuring responses ...") as status:

@@ -15,6 +15,7 @@ from closedloop.protocol.models import Protocol, References
 from closedloop.replay.recorded import Recorded, read_recorded
 from closedloop.replay.verification import Check, Verification, verify
 from closedloop.session import SessionReader
+from closedloop.session.soundness import damage_told
 from experiments.console import err, out
 from experiments.prepare import make_threads
 
@@ -32,7 +33,7 @@ def verify_session(session: Path) -> Verification:
         SessionError: the file can't be read.
         ModelError: the weights that the session was run with are not here.
     """
-    with SessionReader(session) as reader, reader.snapshot():
+    with damage_told(session), SessionReader(session) as reader, reader.snapshot():
         recorded = read_recorded(reader)
         with err.status("loading the generator ...") as status:
             threads, notes = rebuild_threads(recorded)

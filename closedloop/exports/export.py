@@ -11,6 +11,7 @@ from closedloop.exports.files import write_whole
 from closedloop.exports.images import write_images
 from closedloop.exports.tables import TABLES
 from closedloop.session import SessionReader
+from closedloop.session.soundness import damage_told
 
 
 def export_session(
@@ -34,7 +35,7 @@ def export_session(
         SessionError: no such session, or one that can't be read.
         DiskError: the files can't be written.
     """
-    with SessionReader(session_folder) as reader, reader.snapshot():
+    with damage_told(session_folder), SessionReader(session_folder) as reader, reader.snapshot():
         folder = to or reader.folder
         written: list[Path] = []
         if tables:

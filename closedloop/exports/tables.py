@@ -5,7 +5,6 @@ docs/session-file.md lists the columns. All times are LSL ``local_clock`` second
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -54,7 +53,7 @@ def responses(reader: SessionReader) -> pd.DataFrame:
 def markers(reader: SessionReader) -> pd.DataFrame:
     """Return one row a marker that was sent over LSL."""
     table = reader.table("markers")
-    payloads = [json.loads(text) for text in table["payload"]]
+    payloads = reader.details("markers", "payload")
     for name in ("event", "thread"):
         table[name] = pd.array([_text(payload.get(name)) for payload in payloads], dtype="string")
     for name in ("trial", "generation", "image"):

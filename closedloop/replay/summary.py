@@ -16,6 +16,7 @@ from closedloop.exports.columns import rows
 from closedloop.report.words import count, duration, share, utc
 from closedloop.session import SessionReader
 from closedloop.session.database import SCHEMA_VERSION
+from closedloop.session.soundness import damage_in
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDEST_CURVE = 60
@@ -48,10 +49,12 @@ def summarise(reader: SessionReader) -> Summary:
             summary.lines += part(reader)
         except SessionDamagedError as error:
             summary.damages.append(f"{error.where}: {error.found}")
-        except (KeyError, ValueError, TypeError) as error:  # values that no program has written
+        except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+            if not damage_in(reader):
+                raise
             summary.damages.append(f"{reader.path}: values that make no sense ({error})")
-    if not summary.damages:
-        summary.damages += _unsound(reader)
+    if reader.path.stat().st_size <= CHECKED_BYTES:
+        summary.damages += [f"{reader.path}: {problem}" for problem in damage_in(reader)]
     summary.damages = list(dict.fromkeys(summary.damages))
     return summary
 
@@ -201,10 +204,3 @@ def _all(folder: Path) -> list[Path]:
 
 def _size(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:,.1f} kB"
-
-
-def _unsound(reader: SessionReader) -> list[str]:
-    """Look at every page of the file, if that does not take long."""
-    if reader.path.stat().st_size > CHECKED_BYTES:
-        return []
-    return [f"{reader.path}: {problem}" for problem in reader.unsound(3)]

@@ -16,6 +16,7 @@ from closedloop.report.sections import deadtime, intime, log, parameters, pictur
 from closedloop.report.sections.course import courses
 from closedloop.report.sections.head import head
 from closedloop.session import SessionReader
+from closedloop.session.soundness import damage_told
 from closedloop.session.store import utc_now
 
 FILE_NAME = "report.html"
@@ -34,7 +35,7 @@ def write_report(session_folder: Path) -> Path:
         SessionError: no such session, or one that can't be read.
         DiskError: the page can't be written.
     """
-    with SessionReader(session_folder) as reader, reader.snapshot():
+    with damage_told(session_folder), SessionReader(session_folder) as reader, reader.snapshot():
         return write_text(reader.folder / FILE_NAME, render(read_material(reader)))
 
 

@@ -26,15 +26,19 @@ def create(path: Path) -> sqlite3.Connection:
         connection = _connect(path)
         connection.execute("PRAGMA page_size = 8192")
         _tune(connection)
-        schema = resources.files("closedloop.session").joinpath("schema.sql").read_text(encoding="utf-8")
         # in one: after a crash the file is either blank or a whole session file
         connection.executescript(
             f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
-            f" {schema} COMMIT;"
+            f" {schema()} COMMIT;"
         )
     except sqlite3.Error as error:
         raise write_error(path, error) from error
     return connection
+
+
+def schema() -> str:
+    """Return the statements that make a session file's tables."""
+    return resources.files("closedloop.session").joinpath("schema.sql").read_text(encoding="utf-8")
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

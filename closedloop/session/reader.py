@@ -82,17 +82,23 @@ class SessionReader:
         described = self._rows(f"PRAGMA table_info({_identifier(name)})")
         columns = {row["name"]: _dtype(row) for row in described if row["type"] != "BLOB"}
         rows = self._rows(f"SELECT {', '.join(columns)} FROM {_identifier(name)}")  # noqa: S608 - identifier checked
-        return pd.DataFrame([tuple(row) for row in rows], columns=list(columns)).astype(columns)
+        try:
+            return pd.DataFrame([tuple(row) for row in rows], columns=list(columns)).astype(columns)
+        except (ValueError, TypeError, OverflowError) as error:  # values that the schema does not let in
+            raise self._damaged(f"table {name}", error) from error
 
     def details(self, table: str, column: str) -> list[dict[str, Any]]:
         """Return a JSON column of a table, decoded, in the table's order."""
         sql = f"SELECT {_identifier(column)} AS c FROM {_identifier(table)}"  # noqa: S608 - identifier checked
-        return [json.loads(row["c"]) if row["c"] else {} for row in self._rows(sql)]
+        try:
+            return [json.loads(row["c"]) if row["c"] else {} for row in self._rows(sql)]
+        except (ValueError, TypeError) as error:
+            raise self._damaged(f"table {table}, {column}", error) from error
 
     def code(self, image: int) -> npt.NDArray[np.float32] | None:
         """Return the code of an image (d,), or None for a reference from a file."""
         row = self._one("SELECT code FROM images WHERE image = ?", image)
-        return None if row["code"] is None else np.frombuffer(row["code"], dtype="<f4").astype(np.float32)
+        return None if row["code"] is None else self._array(row["code"], "<f4", f"code of image {image}")
 
     def codes(self, thread: int, generation: int) -> npt.NDArray[np.float32]:
         """Return the codes of a generation (n, d), in the order of rows."""
@@ -101,7 +107,12 @@ class SessionReader:
             thread,
             generation,
         )
-        return np.stack([np.frombuffer(row["code"], dtype="<f4") for row in rows]).astype(np.float32)
+        where = f"codes of generation {generation}"
+        codes = [self._array(row["code"], "<f4", where) for row in rows]
+        try:
+            return np.stack(codes)
+        except ValueError as error:
+            raise self._damaged(where, error) from error
 
     def pixels(self, image: int) -> Pixels | None:
         """Return the pixels of an image (h, w, 3), or None if it was never rendered."""
@@ -111,25 +122,25 @@ class SessionReader:
         try:
             raw = zlib.decompress(row["pixels"])
             return np.frombuffer(raw, dtype=np.uint8).reshape(row["height_px"], row["width_px"], 3)
-        except (zlib.error, ValueError) as error:
+        except (zlib.error, ValueError, TypeError) as error:
             raise self._damaged(f"image {image}", error) from error
 
     def flips(self, trial: int, run: int | None = None) -> Float64:
         """Return the stamps of every flip of a trial (in its last run, if none is named)."""
         row = self._of_trial("flips", "trials", trial, run)
-        return np.frombuffer(row["flips"] or b"", dtype="<f8").astype(np.float64)
+        return self._array(row["flips"] or b"", "<f8", f"flips of trial {trial}")
 
     def rates(self, trial: int, run: int | None = None) -> Float64:
         """Return the rates (units,) in the response window of a valid trial, spikes/s."""
         row = self._of_trial("rates", "responses", trial, run)
-        return np.frombuffer(row["rates"], dtype="<f8").astype(np.float64)
+        return self._array(row["rates"], "<f8", f"rates of trial {trial}")
 
     def baseline(self, trial: int, run: int | None = None) -> Float64 | None:
         """Return the rates (units,) in the baseline window of a valid trial, spikes/s; None if not measured."""
         row = self._of_trial("baseline", "responses", trial, run)
         if row["baseline"] is None:
             return None
-        return np.frombuffer(row["baseline"], dtype="<f8").astype(np.float64)
+        return self._array(row["baseline"], "<f8", f"baseline of trial {trial}")
 
     def chunk_arrays(
         self, role: str, since_s: float = -np.inf, until_s: float = np.inf
@@ -150,7 +161,7 @@ class SessionReader:
             try:
                 stamps = codec.unpack(row["stamps"], np.float64, (row["samples"],))
                 values = codec.unpack(row["data"], row["dtype"], (row["samples"], row["channels"]))
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 raise self._damaged(f"chunk {row['sequence']} of {role}, run {row['run']}", error) from error
             yield row, stamps, values
 
@@ -182,13 +193,35 @@ class SessionReader:
         texts = [str(row[0]).strip() for row in found]
         return [] if texts == ["ok"] else [" ".join(text.split()) for text in texts]
 
+    def columns(self, table: str) -> list[sqlite3.Row]:
+        """Return what SQLite says of a table's columns (``PRAGMA table_info``)."""
+        return self._rows(f"PRAGMA table_info({_identifier(table)})")
+
+    def broken_references(self) -> list[tuple[str, str]]:
+        """Return which table names rows of which other one that are not there."""
+        rows = self._rows('SELECT DISTINCT "table", parent FROM pragma_foreign_key_check')
+        return [(str(row[0]), str(row[1])) for row in rows]
+
+    def texts(self, table: str, column: str) -> list[str]:
+        """Return the texts of a column, without those that are missing."""
+        name = _identifier(column)
+        sql = f"SELECT {name} FROM {_identifier(table)} WHERE {name} NOT NULL"  # noqa: S608 - identifiers checked
+        return [str(row[0]) for row in self._rows(sql)]
+
     # --- inside
 
     def _rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         try:
             return self._connection.execute(sql, values).fetchall()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError, OverflowError) as error:
             raise self._damaged("the file", error) from error
+
+    def _array(self, blob: Any, dtype: str, what: str) -> npt.NDArray[Any]:
+        """Return an array that is stored as its plain bytes, in the machine's own byte order."""
+        try:
+            return np.frombuffer(blob, dtype=dtype).astype(np.dtype(dtype).newbyteorder("="))
+        except (ValueError, TypeError) as error:
+            raise self._damaged(what, error) from error
 
     def _one(self, sql: str, *values: Any) -> sqlite3.Row:
         rows = self._rows(sql, *values)
@@ -207,7 +240,7 @@ class SessionReader:
             f"{self.path}: {what}",
             found=f"unreadable data ({error})",
             expected="what was written",
-            remedy="Work on a copy of the whole folder, session.sqlite-wal included.",
+            remedy="`closedloop salvage` saves what can be read; it leaves the damaged file as it is.",
         )
 
 

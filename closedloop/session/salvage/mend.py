@@ -1,0 +1,293 @@
+"""Makes a whole of the rows that were found: what is incomplete goes, and is named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from closedloop.session import codec
+from closedloop.session.salvage.pages import LOST
+from closedloop.session.salvage.tables import Table
+
+Rows = dict[str, Table]
+_MOST_NAMED = 12
+
+
+def mend(tables: Rows) -> list[str]:
+    """Drop what is damaged or incomplete, put stand-ins where others need them, and say what is missing."""
+    missing: list[str] = []
+    missing += _chunks(tables["chunks"])
+    missing += _images(tables["images"])
+    missing += _texts(tables)
+    missing += _parents(tables)
+    missing += _trials(tables)
+    missing += _generations(tables)
+    missing += _gaps(tables)
+    return missing
+
+
+def _chunks(table: Table) -> list[str]:
+    def whole(row: dict[str, Any]) -> bool:
+        try:
+            codec.unpack(row["stamps"], np.float64, (row["samples"],))
+            codec.unpack(row["data"], row["dtype"], (row["samples"], row["channels"]))
+        except (ValueError, TypeError, MemoryError):
+            return False
+        return True
+
+    gone = _drop(table, lambda row: not whole(row))
+    return [f"{len(gone)} chunks of samples are damaged"] if gone else []
+
+
+def _images(table: Table) -> list[str]:
+    lost = []
+    at = table.index("pixels")
+    for row in table.rows.values():
+        if row[at] is None:
+            continue
+        named: dict[str, Any] = dict(zip((column.name for column in table.columns), row, strict=True))
+        if not _whole(named):
+            row[at] = None
+            lost.append(named["image"])
+    return [f"the pixels of {_listed('image', lost)} (their codes are there)"] if lost else []
+
+
+def _whole(image: dict[str, Any]) -> bool:
+    if image["pixels"] is LOST:
+        return False
+    try:
+        raw = zlib.decompress(image["pixels"])
+    except zlib.error:
+        return False
+    return (
+        len(raw) == 3 * (image["height_px"] or 0) * (image["width_px"] or 0)
+        and hashlib.sha256(raw).hexdigest() == image["sha256"]
+    )
+
+
+def _texts(tables: Rows) -> list[str]:
+    """Drop rows whose JSON can't be read."""
+    missing = []
+    for name, column in (
+        ("threads", "spec"),
+        ("threads", "generator"),
+        ("streams", "info"),
+        ("markers", "payload"),
+        ("events", "detail"),
+        ("runs", "environment"),
+    ):
+        gone = _drop(tables[name], partial(_is_no_json, column))
+        if gone:
+            missing.append(f"{len(gone)} rows of table {name}, whose texts are damaged")
+    for name, column in (("runs", "display"), ("generations", "timing")):
+        at, spoilt = tables[name].index(column), 0
+        for row in tables[name].rows.values():
+            if row[at] is not None and _is_no_json(column, {column: row[at]}):
+                row[at], spoilt = None, spoilt + 1
+        if spoilt:
+            missing.append(f"{spoilt} texts of table {name}, {column}")
+    return missing
+
+
+def _is_no_json(column: str, row: dict[str, Any]) -> bool:
+    try:
+        json.loads(row[column])
+    except (ValueError, TypeError):
+        return True
+    return False
+
+
+def _parents(tables: Rows) -> list[str]:
+    """Runs and threads that other rows name must be there; a stand-in is marked as one."""
+    missing = []
+    trials = _dicts(tables["trials"])
+    runs = {row["run"] for row in trials}
+    known = set(tables["runs"].column("run"))
+    # one row more or less: a wrong number in a damaged row does not make a run
+    for run in sorted(run for run in runs - known if sum(row["run"] == run for row in trials) > 1):
+        own = [row["ordered_s"] for row in trials if row["run"] == run]
+        _put(
+            tables["runs"],
+            run=run,
+            started_s=min(own),
+            started_utc="1970-01-01T00:00:00.000+00:00",
+            reason="the record of this run was lost and replaced in a salvage",
+            environment="{}",
+        )
+        missing.append(f"the record of run {run} (a stand-in begins with its first trial)")
+    protocol = _protocol(tables["meta"])
+    images = _dicts(tables["images"])
+    threads = {row["thread"] for row in images}
+    for thread in sorted(threads - set(tables["threads"].column("thread"))):
+        if sum(row["thread"] == thread for row in images) < 2:
+            continue
+        specs = protocol.get("threads", [])
+        spec = specs[thread] if 0 <= thread < len(specs) else {}
+        _put(
+            tables["threads"],
+            thread=thread,
+            name=str(spec.get("name", f"thread{thread}")),
+            spec=json.dumps(spec),
+            generator="{}",
+        )
+        missing.append(f"the record of thread {thread} (a stand-in has what the protocol says)")
+    if not {("protocol_json",), ("protocol",)} & set(tables["meta"].rows):
+        missing.append("the protocol: the session can't be verified or scored again")
+    return missing
+
+
+def _trials(tables: Rows) -> list[str]:
+    """A trial is complete with its run, thread and image, and a valid one with its response."""
+    missing = []
+    trials, responses = tables["trials"], tables["responses"]
+    runs, threads = set(tables["runs"].column("run")), set(tables["threads"].column("thread"))
+    _drop(tables["images"], lambda row: row["thread"] not in threads)
+    images = set(tables["images"].column("image"))
+    for name in ("chunks", "streams", "markers", "events", "clock_probes", "stream_states"):
+        _drop(tables[name], lambda row: row["run"] not in runs)
+    _drop(tables["generations"], lambda row: row["thread"] not in threads)
+    gone = _drop(
+        trials,
+        lambda row: row["run"] not in runs or row["thread"] not in threads or row["image"] not in images,
+    )
+    if gone:
+        missing.append(f"{_listed('trial', [int(key[0]) for key in gone])}, whose image or run is lost")
+    unanswered: list[Any] = []
+    status = trials.index("status")
+    for key, row in trials.rows.items():
+        if row[status] == "valid" and key not in responses.rows:
+            row[status] = "interrupted"
+            unanswered.append(key[0])
+    if unanswered:
+        missing.append(
+            f"the response of {_listed('trial', unanswered)}, which {'is' if len(unanswered) == 1 else 'are'}"
+            " marked as interrupted"
+        )
+    of_valid = {key for key, row in trials.rows.items() if row[status] == "valid"}
+    without_trial: list[tuple[Any, ...]] = [key for key in responses.rows if key not in of_valid]
+    for key in without_trial:
+        del responses.rows[key]
+    if without_trial:
+        missing.append(
+            f"{_listed('trial', [key[0] for key in without_trial])}, of which only the response was left"
+        )
+    _drop(tables["scores"], lambda row: row["image"] not in images)
+    return missing
+
+
+def _generations(tables: Rows) -> list[str]:
+    """A generation is finished if every image of it has its score."""
+    missing = []
+    images, scores, trials = (_dicts(tables[name]) for name in ("images", "scores", "trials"))
+    table = tables["generations"]
+    bred: dict[tuple[int, int], set[int]] = {}
+    for row in images:
+        if row["kind"] == "evolved" and row["generation"] is not None:
+            bred.setdefault((row["thread"], row["generation"]), set()).add(row["image"])
+    scored: dict[tuple[int, int], set[int]] = {}
+    for row in scores:
+        scored.setdefault((row["thread"], row["generation"]), set()).add(row["image"])
+    for place, own in sorted(bred.items()):
+        if place not in table.rows:
+            times = [row["ordered_s"] for row in trials if (row["thread"], row["generation"]) == place]
+            if not times:
+                continue
+            ended = max(
+                (row["judged_s"] or row["ordered_s"])
+                for row in trials
+                if (row["thread"], row["generation"]) == place
+            )
+            whole = own <= scored.get(place, set())
+            _put(
+                table,
+                thread=place[0],
+                generation=place[1],
+                started_s=min(times),
+                ended_s=ended if whole else None,
+            )
+            missing.append(f"the times of generation {place[1]} of thread {place[0]} (taken from its trials)")
+        lost = own - scored.get(place, set())
+        ended_at = table.index("ended_s")
+        if lost and table.rows[place][ended_at] is not None:
+            missing.append(
+                f"the scores of {_listed('image', sorted(lost))} in generation {place[1]} of thread {place[0]}"
+            )
+    return missing
+
+
+def _gaps(tables: Rows) -> list[str]:
+    """Numbers count up without a hole: what is not there was lost."""
+    missing = []
+    trials = sorted({int(row["trial"]) for row in _dicts(tables["trials"])})
+    said = [json.loads(str(text)).get("trial") for text in tables["markers"].column("payload")]
+    numbers = [number for number in said if isinstance(number, int)]
+    images = sorted(int(row["image"]) for row in _dicts(tables["images"]))
+    for what, known, first, last in (
+        ("trial", trials, min(numbers, default=trials[0] if trials else 0), max(numbers, default=-1)),
+        ("image", images, images[0] if images else 0, -1),
+    ):
+        if known:
+            gone = sorted(set(range(min(*known, first), max(*known, last) + 1)) - set(known))
+            if gone:
+                missing.append(_listed(what, gone))
+    streams: dict[tuple[int, str], list[int]] = {}
+    for row in _dicts(tables["chunks"]):
+        streams.setdefault((row["run"], row["role"]), []).append(row["sequence"])
+    for (run, role), sequence in sorted(streams.items()):
+        gone = sorted(set(range(max(sequence) + 1)) - set(sequence))
+        if gone:
+            missing.append(
+                f"{_listed('chunk', gone)} of the {role} stream in run {run} (or lost while it ran)"
+            )
+    heard = {(row["run"], row["role"]) for row in _dicts(tables["streams"])}
+    for run, role in sorted(set(streams) - heard):
+        missing.append(f"the description of the {role} stream in run {run}")
+    return missing
+
+
+def _protocol(meta: Table) -> dict[str, Any]:
+    row = meta.rows.get(("protocol_json",))
+    try:
+        found = json.loads(str(row[1])) if row else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _dicts(table: Table) -> list[dict[str, Any]]:
+    names = [column.name for column in table.columns]
+    return [dict(zip(names, row, strict=True)) for row in table.rows.values()]
+
+
+def _drop(table: Table, unwanted: Callable[[dict[str, Any]], bool]) -> list[tuple[Any, ...]]:
+    names = [column.name for column in table.columns]
+    gone = [key for key, row in table.rows.items() if unwanted(dict(zip(names, row, strict=True)))]
+    for key in gone:
+        del table.rows[key]
+    return gone
+
+
+def _put(table: Table, **values: Any) -> None:
+    row = [values.get(column.name) for column in table.columns]
+    table.rows[tuple(row[i] for i in table.key)] = row
+
+
+def _listed(what: str, numbers: Iterable[int]) -> str:
+    """Return ``trials 3, 7 to 9`` and so on."""
+    ordered = sorted(set(numbers))
+    runs: list[tuple[int, int]] = []
+    for number in ordered:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    parts = [str(first) if first == last else f"{first} to {last}" for first, last in runs[:_MOST_NAMED]]
+    text = f"{what}{'' if len(ordered) == 1 else 's'} {', '.join(parts)}"
+    left = len(runs) - _MOST_NAMED
+    return f"{text} and more ({len(ordered)} in all)" if left > 0 else text

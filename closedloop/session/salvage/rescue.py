@@ -1,0 +1,151 @@
+"""Saves what can be read of a damaged session file into a new one.
+
+Rows are read out of the file's pages directly, so a page that can't be read costs its own rows and nothing
+else: neither the file's header, nor its schema, nor the upper pages of its trees are needed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from closedloop.errors import DiskError, SessionExistsError, SessionSchemaError
+from closedloop.session import database
+from closedloop.session.salvage.log import apply_log
+from closedloop.session.salvage.mend import mend
+from closedloop.session.salvage.pages import PAGE_BYTES, Pages
+from closedloop.session.salvage.tables import sort_out, tables_of
+
+_JUDGED = ("valid", "invalid")
+_PAGE_COUNT = slice(28, 32)  # in the file's header
+
+
+@dataclass
+class Salvaged:
+    """What was saved, and what was not.
+
+    Attributes:
+        rows: saved, by table.
+        lost: what is missing, in words.
+        trials: how many judged trials were saved complete.
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+    trials: int = 0
+
+
+def salvage(folder: Path, to: Path) -> Salvaged:
+    """Save what can be read of a session into a new folder. The damaged file is only read.
+
+    Args:
+        folder: the session's folder, or its session file.
+        to: folder for the new session file; made if it is missing.
+
+    Raises:
+        SessionError: no such file, or there is a session in ``to`` already.
+        SessionSchemaError: nothing in the file looks like a session, or it is of another schema.
+        DiskError: a file can't be read, or the new one can't be written.
+    """
+    source = folder if folder.name == database.FILE_NAME else folder / database.FILE_NAME
+    target = to / database.FILE_NAME
+    database.require(source)
+    if target.exists():
+        raise SessionExistsError(
+            str(target),
+            found="a session",
+            expected="a folder without one",
+            remedy="Nothing is ever written over: name another folder.",
+        )
+    content, lost = _content(source)
+    _check_version(source, content)
+    # in memory first: a file that is no session leaves nothing behind
+    with _blank() as connection:
+        tables = {table.name: table for table in tables_of(connection)}
+    sort_out(Pages(content).rows(), tables.values())
+    if not tables["meta"].rows and not tables["trials"].rows:
+        raise SessionSchemaError(
+            str(source),
+            found="nothing that looks like a record of a session",
+            expected="a session file, or what is left of one",
+            remedy="Name the session's folder, with session.sqlite and session.sqlite-wal as they were found.",
+        )
+    lost += mend(tables)
+    saved = Salvaged({name: len(table.rows) for name, table in tables.items()}, lost)
+    saved.trials = sum(status in _JUDGED for status in tables["trials"].column("status"))
+    _make_folder(to)
+    connection = database.create(target)
+    try:
+        connection.execute("BEGIN")
+        for table in tables.values():
+            marks = ", ".join("?" * len(table.columns))
+            connection.executemany(
+                f"INSERT INTO {table.name} VALUES ({marks})",  # noqa: S608  the schema's own names
+                table.in_order(),
+            )
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise database.write_error(target, error) from error
+    finally:
+        database.make_plain(connection)
+        connection.close()
+    return saved
+
+
+def _content(source: Path) -> tuple[bytes, list[str]]:
+    """Return the file with its log put in, and what is missing of it as a whole."""
+    log = source.with_name(f"{source.name}-wal")
+    try:
+        applied = apply_log(source.read_bytes(), log.read_bytes() if log.is_file() else b"")
+    except OSError as error:
+        raise DiskError(
+            str(source),
+            found=error.strerror or str(error),
+            expected="a file that can be read",
+            remedy="Check its permissions, or copy what the disk still gives.",
+        ) from error
+    content, lost = applied.content, []
+    if applied.bad:
+        lost.append(f"{applied.bad} pages of the write-ahead log, which are damaged")
+    stated = int.from_bytes(content[_PAGE_COUNT], "big")
+    pages = len(content) / PAGE_BYTES
+    if content[:16] == b"SQLite format 3\0" and pages < stated:
+        lost.append(f"the end of the file: {pages:.1f} of {stated} pages are there")
+    return content, lost
+
+
+def _check_version(source: Path, content: bytes) -> None:
+    """Refuse a sound session file of another schema: its rows would be taken for something else."""
+    application = int.from_bytes(content[68:72], "big")
+    version = int.from_bytes(content[60:64], "big")
+    with _blank() as connection:
+        statements = connection.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL").fetchall()
+    # a number that is damaged itself stands beside the schema that is known
+    alike = all(sql.encode() in content[:PAGE_BYTES] for (sql,) in statements)
+    if application == database.APPLICATION_ID and version != database.SCHEMA_VERSION and not alike:
+        raise SessionSchemaError(
+            str(source),
+            found=f"session schema {version}",
+            expected=f"schema {database.SCHEMA_VERSION}",
+            remedy="Use the version of closedloop that wrote it, or a newer one.",
+        )
+
+
+def _blank() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    connection.executescript(database.schema())
+    return connection
+
+
+def _make_folder(to: Path) -> None:
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiskError(
+            str(to),
+            found=error.strerror or str(error),
+            expected="a folder that can be written",
+            remedy="Name another folder.",
+        ) from error
