@@ -140,7 +140,8 @@ def _head(rescored: Rescored, session: str) -> Head:
         mood="good" if rescored.equal else "plain",
         sentences=["The recorded samples were measured and scored again; nothing was shown again."],
         findings=[
-            Finding("What came of it", style.thread_color(i), text) for i, text in enumerate(sentences(rescored))
+            Finding("What came of it", style.thread_color(i), text)
+            for i, text in enumerate(sentences(rescored))
         ],
         tiles=tiles,
     )
