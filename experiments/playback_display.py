@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HELP_LINE = "keys: space pause/go on · left, right arrow 5 s back, forward · q quit"
 _LINE_EVERY_S = 10.0
-_STYLES = {"playing": "green", "paused": "yellow", "waiting": "yellow"}
+_STYLES = {"playing": "green", "following": "green", "paused": "yellow", "waiting": "yellow"}
 _WORDS = {"opening": "getting ready", "waiting": "waiting for a listener"}
 
 
@@ -34,6 +34,7 @@ class PlaybackDisplay:
         speed: at which they are played.
         console: where to show it; in a terminal it is live, elsewhere plain lines.
         now: a clock in seconds, for the rhythm of the plain lines.
+        help_line: which keys there are.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class PlaybackDisplay:
         speed: float,
         console: Console = err,
         now: Callable[[], float] = time.monotonic,
+        help_line: str = HELP_LINE,
     ) -> None:
         self._names, self._speed = names, speed
         self._console, self._now = console, now
+        self._help_line = help_line
         self._status: PlayStatus | None = None
         self._next_line_s = float("-inf")
         self._live: Live | None = None
@@ -94,7 +97,7 @@ class PlaybackDisplay:
         for name, sent, heard in zip(self._names, status.sent, status.heard, strict=False):
             listeners = "[green]heard[/]" if heard else "[dim]nobody listens[/]"
             streams.add_row(f"  {escape(name)}", f"{sent} samples", listeners)
-        return Group(head, streams, Text(HELP_LINE, style="dim"))
+        return Group(head, streams, Text(self._help_line, style="dim"))
 
 
 def plain_line(status: PlayStatus, names: Sequence[str], speed: float) -> str:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-import sys
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
@@ -18,18 +13,11 @@ from closedloop.replay.recordings.select import only
 from experiments.console import err, out
 from experiments.lsl_quiet import quiet_lsl
 from experiments.playback_display import PlaybackDisplay
-from experiments.terminal import LEFT, RIGHT, typed_keys
-
-if TYPE_CHECKING:
-    from hardware.lsl.player import Player
+from experiments.playing import attend_playing
+from experiments.terminal import LEFT, RIGHT
 
 SPEEDS = (0.01, 1000.0)
 _SEEK_S = 5.0
-_UPDATE_S = 0.25
-_KEYS_S = 0.05
-# A thread that wants to run waits that long for another Python thread: the default of 5 ms would be seen in
-# the samples while the display is drawn.
-_SWITCH_S = 0.0005
 
 
 def stream_recording(
@@ -67,71 +55,26 @@ def stream_recording(
     recording = open_recording(path)
     if streams:
         recording = only(recording, streams)
-    _introduce(recording)
+    introduce(recording)
     quiet_lsl()
     from hardware.lsl.player import Player
     from hardware.lsl.player_records import PlayOptions
 
     player = Player(recording, PlayOptions(speed, loop, from_s, source_id_suffix, wait_for_listener))
     names = [_name(stream) for stream in recording.streams]
-    with PlaybackDisplay(names, speed) as display:
-        _play(player, display)
-    for damage in player.damages:
-        err.print(f"[yellow]left out[/] {escape(damage.where)}: {escape(damage.what)}", soft_wrap=True)
-
-
-def _play(player: Player, display: PlaybackDisplay) -> None:
-    failed: list[Exception] = []
-
-    def work() -> None:
-        try:
-            player.play()
-        except Exception as error:  # noqa: BLE001 - handed over: raised below, in the thread that people see
-            failed.append(error)
-
-    # what is there now is not garbage: a look through all of it would take longer than a sample may wait
-    gc.collect()
-    gc.freeze()
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_S)
-    thread = threading.Thread(target=work, name="player", daemon=True)
-    thread.start()
-    try:
-        _attend(player, display, thread)
-    finally:
-        player.stop()
-        thread.join()
-        sys.setswitchinterval(before)
-        gc.unfreeze()
-        display.update(player.status())
-    if failed:
-        raise failed[0]
-
-
-def _attend(player: Player, display: PlaybackDisplay, thread: threading.Thread) -> None:
-    """Hear keys and show how it goes until the playing is over."""
     orders = {
         " ": player.pause,
         LEFT: lambda: player.seek(-_SEEK_S),
         RIGHT: lambda: player.seek(_SEEK_S),
         "q": player.stop,
     }
-    shown_s = float("-inf")
-    with typed_keys(arrows=True) as read:
-        while thread.is_alive():
-            for key in read():
-                orders.get(key.lower(), _nothing)()
-            if time.monotonic() - shown_s >= _UPDATE_S:
-                shown_s = time.monotonic()
-                display.update(player.status())
-            thread.join(_KEYS_S)
+    with PlaybackDisplay(names, speed) as display:
+        attend_playing(player, display, orders)
+    for damage in player.damages:
+        err.print(f"[yellow]left out[/] {escape(damage.where)}: {escape(damage.what)}", soft_wrap=True)
 
 
-def _nothing() -> None:
-    """Be what a key without a meaning does."""
-
-
-def _introduce(recording: Recording) -> None:
+def introduce(recording: Recording) -> None:
     """Say what is in the recording."""
     count = len(recording.streams)
     out.print(

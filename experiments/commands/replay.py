@@ -48,6 +48,15 @@ def replay(
         str, typer.Option("--source-id-suffix", metavar="TEXT", help="--stream: appended to each source id.")
     ] = "",
     wait: Annotated[bool, typer.Option("--wait", help="--stream: begin only when somebody listens.")] = False,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", help="--stream: give each trial of a session that runs its recorded samples."
+        ),
+    ] = False,
+    session: Annotated[
+        str | None, typer.Option("--session", metavar="NAME", help="--follow: the session that runs.")
+    ] = None,
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="--screen: leave out trials that did not count.")
     ] = False,
@@ -70,6 +79,10 @@ def replay(
         raise typer.BadParameter("give exactly one of --verify, --rescore, --stream and --screen")
     if settings and not rescore:
         raise typer.BadParameter(f"'{settings[0]}' is only of use with --rescore")
+    if (follow and not stream) or (session is not None and not follow):
+        raise typer.BadParameter("--follow goes with --stream, and --session with --follow")
+    if follow and (speed != 1.0 or loop or from_s or only):
+        raise typer.BadParameter("--follow goes by the session that runs: no --speed, --loop, --from, --only")
     if verify:
         from experiments.replay_verify import verify_session
 
@@ -78,6 +91,10 @@ def replay(
         from experiments.replay_rescore import rescore_session
 
         rescore_session(session_folder(recording), settings or [], out_file)
+    elif follow:
+        from experiments.replay_follow import follow_session
+
+        follow_session(session_folder(recording), session=session, source_id_suffix=source_id_suffix)
     elif stream:
         from experiments.replay_stream import stream_recording
 

@@ -7,7 +7,7 @@ is no long-lived query, which would keep the write-ahead log from being folded b
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,9 @@ def find_span(path: Path, role: str, run: int) -> Span | None:
     return Span(role, run, first[0]["sequence"], last[0]["sequence"], first[0]["first_s"], last[0]["last_s"])
 
 
-def read_span(path: Path, span: Span, channels: int, dtype: str, since_s: float) -> Iterator[Piece]:
+def read_span(
+    path: Path, span: Span, channels: int, dtype: str, since_s: float
+) -> Generator[Piece, None, None]:
     """Yield the samples of a span, a chunk at a time, from the first chunk that reaches a time.
 
     Args:
