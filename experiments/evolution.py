@@ -23,6 +23,7 @@ from experiments.interrupts import Interruptible, Interrupts
 from experiments.logfile import log_to
 from experiments.network import lsl_as_in
 from experiments.operator import TerminalOperator
+from experiments.parting import parting_words
 from experiments.prepare import make_threads
 from experiments.rig import OpenedRig, open_rig
 from experiments.session import Past, run_session
@@ -122,6 +123,7 @@ def perform(
         folder = folder_of()
         opening.enter_context(log_to(folder / "log.txt"))
         say(f"session folder {folder}")
+        opening.enter_context(parting_words(way_on(folder, resume_by)))
         try:
             with TerminalOperator(opened.rig.clock) as terminal, says_how_to_go_on(folder, resume_by):
                 operator = Interruptible(terminal, interrupts)
