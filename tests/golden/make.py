@@ -1,0 +1,88 @@
+"""Makes the golden session files of the present schema: small sessions, the same each time.
+
+    python tests/golden/make.py
+
+They are made once for each schema that is released, kept for ever, and never made anew: a file that an old
+version wrote is what the tests are about. Refuses to write over one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "closedloop"), str(HERE.parent / "experiments"), str(HERE.parent.parent)]
+
+from simulated_session import prepare  # noqa: E402  as above
+
+import closedloop.loop.presentation  # noqa: E402  the paths above come first
+from closedloop.ports import Pixels  # noqa: E402  as above
+from closedloop.session.database import FILE_NAME, SCHEMA_VERSION  # noqa: E402  as above
+
+POLLED_EVERY_S = 0.02
+COMMON = (
+    "limits.generations=3",
+    "threads.0.optimizer.parameters.population=8",
+    "threads.0.optimizer.parameters.n_conserve=2",
+)
+RATES = ("response.expected_rate_hz=250", "response.normalise=subtract", "response.subtract_baseline=true")
+CRASH_AT_TRIAL = 14
+
+
+def colours(trial: int, image: Pixels) -> np.ndarray:
+    """Two units that like red and green, and an artefact now and then."""
+    return image.mean((0, 1))[:2] / 2.55 + (trial % 7 == 3) * 900.0  # type: ignore[no-any-return]  # numpy's own
+
+
+def make(name: str) -> None:
+    """Make one golden session."""
+    target = HERE / f"schema-{SCHEMA_VERSION}" / name
+    if target.exists():
+        sys.exit(f"{target} is there already, and golden files are never made anew")
+    kind = "spikes" if name == "spikes" else "rates"
+    own = (
+        ("response.kind=spikes", "response.expected_rate_hz=null", "response.unit_count=2")
+        if kind == "spikes"
+        else RATES
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / f"golden-{name}"
+
+        def respond(trial: int, image: Pixels) -> np.ndarray:
+            if name == "crashed" and trial == CRASH_AT_TRIAL and not target.exists():
+                target.mkdir(parents=True)
+                for suffix in ("", "-wal"):
+                    shutil.copy(folder / f"{FILE_NAME}{suffix}", target / f"{FILE_NAME}{suffix}")
+            return colours(trial, image)
+
+        session = prepare(
+            folder,
+            *COMMON,
+            *own,
+            "response.artefact.max_rate_hz=500",
+            respond=respond,
+            units=2,
+            poisson=True,
+            missed_frames=0.004,
+        )
+        session.run()
+        if name != "crashed":
+            target.mkdir(parents=True)
+            shutil.copy(folder / FILE_NAME, target / FILE_NAME)
+    connection = sqlite3.connect(target / FILE_NAME)  # puts the log in
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.close()
+    print(f"{name}: {(target / FILE_NAME).stat().st_size / 1000:.0f} kB")  # noqa: T201  what it is run for
+
+
+if __name__ == "__main__":
+    closedloop.loop.presentation.IDLE_S = POLLED_EVERY_S
+    for one in ("rates", "spikes", "crashed"):
+        make(one)
