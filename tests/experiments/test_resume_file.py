@@ -17,8 +17,9 @@ from simulated_session import prepare, resume
 
 from closedloop.errors import DiskError, SessionDamagedError, SessionInUseError, SessionSchemaError
 from closedloop.loop.commands import Command
+from closedloop.loop.history import read_history
 from closedloop.session import SessionReader, SessionStore
-from closedloop.session.database import FILE_NAME, check
+from closedloop.session.database import FILE_NAME, check, open_writer
 from closedloop.session.lock import SessionLock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,3 +157,28 @@ def test_a_file_damaged_inside_is_said_to_be(whole: Path, tmp_path: Path) -> Non
     (folder / FILE_NAME).write_bytes(data)
     with pytest.raises(SessionDamagedError, match="sound session file"):
         check(folder / FILE_NAME)
+
+
+def test_a_whole_session_is_read_as_it_was(whole: Path) -> None:
+    with SessionReader(whole) as reader:
+        history = read_history(reader)
+        trials, images = reader.table("trials"), reader.table("images")
+        assert history.next_generation == history.bred == 3
+        assert (history.next_image, history.first_trial) == (len(images), len(trials))
+        assert history.valid == (trials["status"] == "valid").sum()
+        assert history.invalid == (trials["status"] == "invalid").sum() > 0
+        assert history.elapsed_s == pytest.approx(trials["judged_s"].max() - 1000.0, abs=0.1)
+        for generation, (bred,) in enumerate(history.complete):
+            assert bred.population.codes.tobytes() == reader.codes(0, generation).tobytes()
+            assert bred.told is not None
+            assert len(bred.told) == len(bred.images) == 5
+        assert set(history.references[0]) <= set(history.pixels)
+
+
+def test_a_hole_among_the_trials_is_named(whole: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(whole, tmp_path / "one"))
+    connection = open_writer(folder / FILE_NAME)
+    connection.execute("DELETE FROM trials WHERE trial = 5")
+    connection.close()
+    with pytest.raises(SessionDamagedError, match="trial 5"):
+        resume(folder)
