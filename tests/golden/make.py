@@ -8,6 +8,7 @@ version wrote is what the tests are about. Refuses to write over one.
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import sys
@@ -76,7 +77,13 @@ def make(name: str) -> None:
             target.mkdir(parents=True)
             shutil.copy(folder / FILE_NAME, target / FILE_NAME)
     connection = sqlite3.connect(target / FILE_NAME)  # puts the log in
+    # the machine that they were made on plays no part
+    environment = connection.execute("SELECT environment FROM runs").fetchone()[0]
+    kept = {key: json.loads(environment)[key] for key in ("program", "python", "packages")}
+    connection.execute("UPDATE runs SET environment = ?", (json.dumps(kept),))
+    connection.commit()
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute("VACUUM")
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()
     print(f"{name}: {(target / FILE_NAME).stat().st_size / 1000:.0f} kB")  # noqa: T201  what it is run for
