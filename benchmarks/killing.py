@@ -260,7 +260,7 @@ def kill_one(
     """
     with Session(["run", str(protocol_file)], out, environment) as session:
         hit_at, victims = _strike(session, out, phase, victim, chance)
-        exit_code = session.wait(60)
+        exit_code = session.wait(180)
         orphans = _left_after(victims, 8.0)
         told = _told(session.told, exit_code, victim)
         words = session.told
@@ -328,7 +328,7 @@ def _walk_into(session: Session, out: Path, phase: str, generation: int) -> None
         time.sleep(0.02 * (generation + 1))
 
 
-def _await(holds: Any, session: Session, timeout_s: float = 60.0) -> None:
+def _await(holds: Any, session: Session, timeout_s: float = 180.0) -> None:
     until_s = time.monotonic() + timeout_s
     while not holds():
         if session.process.poll() is not None or time.monotonic() > until_s:
