@@ -17,11 +17,13 @@ from closedloop.errors import ProcessDiedError, ProtocolError
 from closedloop.protocol.load import load_protocol
 from closedloop.protocol.models import Corner, Protocol
 from experiments.console import err
+from experiments.recorded import read_session
 from hardware.display import has_display, virtual_display
 from hardware.lsl.config import use_config
 
 PROTOCOL = Path(__file__).resolve().parent.parent / "protocols" / "demo.yaml"
 _SUBJECT_START_S = 90.0
+_RESUME = "closedloop demo --resume"
 
 
 def run_demo(*, out: Path | None = None, overrides: Sequence[str] = (), control: str | None = None) -> Path:
@@ -42,15 +44,38 @@ def run_demo(*, out: Path | None = None, overrides: Sequence[str] = (), control:
             expected="the demo's protocol, which lies in a checkout of the program",
             remedy="Run the demo from a checkout: git clone, then `make demo`.",
         )
-    protocol = load_protocol(PROTOCOL, overrides).protocol
+    with _rig_of(load_protocol(PROTOCOL, overrides).protocol):
+        # imported late: pylsl reads its configuration when it is imported
+        from experiments.evolution import run_evolution
+
+        return run_evolution(PROTOCOL, out=out, overrides=overrides, control=control, resume_by=_RESUME)
+
+
+def resume_demo(folder: Path, *, overrides: Sequence[str] = (), accept_changes: bool = False) -> Path:
+    """Go on with a demo's session, with a display and a subject as it had; return its folder.
+
+    Args:
+        folder: the session folder.
+        overrides: ``key=value`` changes of its protocol.
+        accept_changes: see :func:`experiments.resume.resume_session`.
+
+    Raises:
+        ClosedLoopError: as :func:`experiments.resume.resume_session` does.
+    """
+    with _rig_of(read_session(folder).protocol):
+        from experiments.resume import resume_session  # late, as above
+
+        return resume_session(folder, overrides=overrides, accept_changes=accept_changes, resume_by=_RESUME)
+
+
+@contextmanager
+def _rig_of(protocol: Protocol) -> Iterator[None]:
+    """Bring up what a demo has instead of a rig: display, subject, and an LSL corner for both."""
     with ExitStack() as up:
         up.enter_context(_lsl_of_its_own())
         _bring_up_display(up, protocol)
         up.enter_context(_subject(protocol))
-        # imported late: pylsl reads its configuration when it is imported
-        from experiments.evolution import run_evolution
-
-        return run_evolution(PROTOCOL, out=out, overrides=overrides, control=control)
+        yield
 
 
 @contextmanager

@@ -9,13 +9,16 @@ from typing import Annotated
 import typer
 
 from experiments.commands.resume import Accept, go_on
+from experiments.commands.sessions import session_folder
 from experiments.console import out
 from experiments.lsl_quiet import quiet_lsl
 
 Protocol = Annotated[Path | None, typer.Argument(help="Protocol file (YAML).", metavar="PROTOCOL")]
 Resume = Annotated[
     Path | None,
-    typer.Option("--resume", metavar="SESSION", help="Go on with this session, as `closedloop resume` does."),
+    typer.Option(
+        "--resume", metavar="SESSION", help="Go on with this session, exactly as if it had not ended."
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -88,6 +91,8 @@ def demo(
             help="A control: shuffled shows other pictures than the search believes, so nothing must evolve."
         ),
     ] = None,
+    resume: Resume = None,
+    accept_changes: Accept = False,
 ) -> None:
     """Run a whole session on a simulated rig: no hardware, no screen needed.
 
@@ -99,10 +104,17 @@ def demo(
     closedloop demo
     closedloop demo --set seed=3 --out /tmp/sessions
     closedloop demo --control shuffled
+    closedloop demo --resume sessions/demo_evolution_20261121-1000
     ```
     """
-    from experiments.demo import run_demo
+    from experiments.demo import resume_demo, run_demo
 
+    if resume is not None:
+        if out_folder is not None or control is not None:
+            raise typer.BadParameter("--resume takes folder and control from the session; give neither.")
+        resume_demo(session_folder(resume), overrides=overrides or [], accept_changes=accept_changes)
+        out.print(f"session: {resume}", highlight=False, soft_wrap=True)
+        return
     folder = run_demo(out=out_folder, overrides=overrides or [], control=control.value if control else None)
     out.print(f"session: {folder}", highlight=False, soft_wrap=True)
 
