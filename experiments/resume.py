@@ -211,9 +211,19 @@ def load_recorded(recorded: RecordedSession, overrides: Sequence[str]) -> Loaded
         say(f"note: {beside} was edited after the session began; the session's own copy counts. Use --set")
     known = recorded.history.references is not None and recorded.history.next_image > 0
     with tempfile.TemporaryDirectory(prefix="closedloop-resume-") as scratch:
-        copy = Path(scratch) / PROTOCOL_FILE
-        copy.write_text(recorded.text, encoding="utf-8")
-        loaded = load_protocol(copy, overrides, check_files=not known)
+        commented, complete = Path(scratch) / PROTOCOL_FILE, Path(scratch) / "complete.yaml"
+        commented.write_text(recorded.text, encoding="utf-8")
+        loaded = load_protocol(commented, overrides, check_files=not known)
+        # the same with every default as it was then; JSON is YAML
+        complete.write_text(recorded.protocol.model_dump_json(indent=2), encoding="utf-8")
+        as_it_was = load_protocol(complete, overrides, check_files=not known)
+    if as_it_was.protocol != loaded.protocol:
+        for difference in protocol_differences(as_it_was.protocol, loaded.protocol):
+            say(
+                f"note: {difference.what} is {difference.now} by default in this version, "
+                f"and stays {difference.was} in this session"
+            )
+        loaded = as_it_was
     # every path in it is absolute already
     return replace(loaded, path=recorded.folder / database.FILE_NAME)
 

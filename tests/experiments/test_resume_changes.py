@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from closedloop.session.database import FILE_NAME, open_writer
 from experiments import resume as resuming
 from experiments.differences import Weight, display_differences, protocol_differences, stream_differences
 from experiments.recorded import read_session
-from experiments.resume import resume_session
+from experiments.resume import Resumption, resume_session
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +152,23 @@ def test_the_protocol_in_the_file_counts_and_not_the_edited_one(
     assert "was edited" in " ".join(capsys.readouterr().err.split())
     with SessionReader(folder) as reader:
         assert "protocol@run1" not in reader.meta()
+
+
+def test_defaults_of_another_version_do_not_change_a_session(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connection = open_writer(folder / FILE_NAME)
+    (text,) = connection.execute("SELECT value FROM meta WHERE key = 'protocol_json'").fetchone()
+    protocol = json.loads(text)
+    protocol["response"]["liveness"]["recover_ms"] = 1e-05
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'protocol_json'", (json.dumps(protocol),))
+    connection.close()
+    resumption = Resumption(read_session(folder), (), accept=False)
+    assert resumption.loaded.protocol.response.liveness.recover_ms == 1e-05
+    assert "recover_ms is 300.0 by default in this version, and stays 1e-05" in capsys.readouterr().err
+    changed = Resumption(read_session(folder), ("limits.generations=4",), accept=False).loaded
+    assert changed.protocol.limits.generations == 4
+    assert changed.protocol.response.liveness.recover_ms == 1e-05
 
 
 def test_streams_and_displays_are_compared(folder: Path) -> None:
