@@ -73,11 +73,11 @@ def write_events(reader: SessionReader, to: Path) -> list[Path]:
     table = events(reader)
     lines = ["\t".join(COLUMNS)]
     for row in table.itertuples(index=False):
-        lines.append("\t".join(_cell(name, value) for name, value in zip(COLUMNS, row, strict=True)))
-    sidecar = json.dumps(_sidecar(reader, table), indent=2, ensure_ascii=False)
+        lines.append("\t".join(cell(name, value) for name, value in zip(COLUMNS, row, strict=True)))
+    described = json.dumps(sidecar(reader, table), indent=2, ensure_ascii=False)
     return [
         write_text(to / "events.tsv", "\n".join(lines) + "\n"),
-        write_text(to / "events.json", sidecar + "\n"),
+        write_text(to / "events.json", described + "\n"),
     ]
 
 
@@ -85,14 +85,16 @@ def _validity(status: str) -> str | None:
     return {"valid": "true", "invalid": "false", "interrupted": "false"}.get(status)
 
 
-def _cell(name: str, value: Any) -> str:
+def cell(name: str, value: Any) -> str:
+    """Return a value as it stands in the column of a name."""
     if value is None or pd.isna(value):
         return "n/a"
     text = _NUMBER[name].format(value) if name in _NUMBER else str(value)
     return " ".join(text.split())  # a tab or line break within a cell would make another cell
 
 
-def _sidecar(reader: SessionReader, table: pd.DataFrame) -> dict[str, Any]:
+def sidecar(reader: SessionReader, table: pd.DataFrame) -> dict[str, Any]:
+    """Return what describes the columns of the events."""
     run = reader.table("runs").iloc[0]
     start = f"LSL local_clock {float(run['started_s']):.6f} s, which was {run['started_utc']} UTC"
     reasons = sorted({str(reason) for reason in table["reason"].dropna()})
@@ -164,7 +166,7 @@ def _presentation(reader: SessionReader) -> dict[str, Any]:
     presentation: dict[str, Any] = {
         "OperatingSystem": str(_first(environment, "platform", "system") or "n/a"),
         "SoftwareName": "closedloop, PsychoPy",
-        "SoftwareRRID": "SCR_006571",
+        "SoftwareRRID": "RRID:SCR_006571",
         "SoftwareVersion": str(_first(environment, "program", "version") or metadata.version("closedloop")),
         "Code": str(_first(environment, "git_commit", "commit") or "n/a"),
     }

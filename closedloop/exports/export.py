@@ -7,8 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from closedloop.exports.bids import write_events
+from closedloop.exports.bids_dataset import write_bids
 from closedloop.exports.files import write_whole
 from closedloop.exports.images import write_images
+from closedloop.exports.nwb import write_nwb
 from closedloop.exports.tables import TABLES
 from closedloop.session import SessionReader
 from closedloop.session.soundness import damage_told
@@ -45,6 +47,29 @@ def export_session(
         if images:
             written += write_images(reader, folder)
         return written
+
+
+def export_nwb(session_folder: Path, to: Path | None = None) -> Path:
+    """Write a session as one NWB file, ``<session>.nwb``, into a folder (its own if None).
+
+    Raises:
+        SessionError: no such session, one that can't be read, or pynwb is not installed.
+        DiskError: the file can't be written.
+    """
+    with damage_told(session_folder), SessionReader(session_folder) as reader, reader.snapshot():
+        name = reader.meta().get("session", reader.folder.name)
+        return write_nwb(reader, (to or reader.folder) / f"{Path(name).name}.nwb")
+
+
+def export_bids(session_folder: Path, to: Path | None = None) -> list[Path]:
+    """Write a session as a BIDS dataset into a folder (``bids`` in its own if None).
+
+    Raises:
+        SessionError: no such session, or one that can't be read.
+        DiskError: the files can't be written.
+    """
+    with damage_told(session_folder), SessionReader(session_folder) as reader, reader.snapshot():
+        return write_bids(reader, to or reader.folder / "bids")
 
 
 def _parquet(table: pd.DataFrame, path: Path) -> Path:

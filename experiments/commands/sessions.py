@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -31,23 +32,46 @@ def report(session: Session) -> None:
     out.print(f"report: {write_report(folder)}", highlight=False, soft_wrap=True)
 
 
+class Format(str, Enum):
+    """What a session can be exported to."""
+
+    FILES = "files"
+    PARQUET = "parquet"
+    NWB = "nwb"
+    BIDS = "bids"
+
+
 def export(
     session: Session,
     to: Annotated[
-        Path | None, typer.Option("--to", help="Write into this folder instead of the session's own.")
+        Format,
+        typer.Option("--to", help="files: tables, events and images; parquet: the tables and events alone."),
+    ] = Format.FILES,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Write into this folder instead of the session's own.")
     ] = None,
 ) -> None:
-    """Write a session's tables, events and images anew: `events.tsv`, `tables/`, `images/`.
+    """Write a session in the formats that others read, also one that crashed or still runs.
+
+    files: `events.tsv`, `tables/` and `images/`; parquet: these without the images; nwb: one NWB file;
+    bids: a BIDS dataset in a folder of its own, `bids/`.
 
     For example:
     ```
-    closedloop export sessions/demo_evolution_20261121-1000 --to /data/for-analysis
+    closedloop export sessions/demo_evolution_20261121-1000 --out /data/for-analysis
+    closedloop export sessions/demo_evolution_20261121-1000 --to nwb
     ```
     """
-    folder = session_folder(session)
-    from closedloop.exports import export_session
+    source = session_folder(session)
+    from closedloop.exports import export_bids, export_nwb, export_session
 
-    for file in export_session(folder, to):
+    if to is Format.NWB:
+        written = [export_nwb(source, folder)]
+    elif to is Format.BIDS:
+        written = export_bids(source, folder)
+    else:
+        written = export_session(source, folder, images=to is Format.FILES)
+    for file in written:
         out.print(str(file), highlight=False, soft_wrap=True)
 
 

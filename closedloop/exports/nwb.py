@@ -1,0 +1,350 @@
+"""The session as one NWB file: trials, stimuli with their codes, spikes or rates, markers, units, subject.
+
+Source: Neurodata Without Borders 2, written by pynwb.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from closedloop.errors import SessionError
+from closedloop.exports.columns import rows
+from closedloop.exports.files import write_whole
+from closedloop.exports.session_time import start_of, zero_of_runs
+from closedloop.exports.tables import markers, trials
+from closedloop.ports import Float64
+from closedloop.protocol.models import Protocol
+from closedloop.replay.recorded import protocol_of
+from closedloop.session import SessionReader
+
+_UNKNOWN = "unknown"
+
+
+def write_nwb(reader: SessionReader, path: Path) -> Path:
+    """Write a session as an NWB file, also one that crashed.
+
+    Args:
+        reader: of the session.
+        path: of the file, ending in ``.nwb``.
+
+    Raises:
+        SessionError: pynwb is not installed, or the session can't be read.
+        DiskError: the file can't be written.
+    """
+    pynwb = _pynwb()
+    protocol = protocol_of(reader)
+    file = _file(pynwb, reader, protocol)
+    zero = zero_of_runs(reader)
+    images = _images(pynwb, file, reader)
+    _codes(file, reader, images)
+    _trials(pynwb, file, reader, images, zero)
+    _responses(pynwb, file, reader, protocol, zero)
+    _markers(file, reader, zero)
+
+    def write(temporary: Path) -> None:
+        with pynwb.NWBHDF5IO(str(temporary), "w") as out:
+            out.write(file)
+
+    return write_whole(path, write)
+
+
+def _pynwb() -> Any:
+    try:
+        import pynwb
+        import pynwb.base
+        import pynwb.file
+        import pynwb.image
+    except ImportError as error:
+        raise SessionError(
+            "export to NWB",
+            found="pynwb is not installed",
+            expected="the optional part 'nwb' of closedloop",
+            remedy='Install it: pip install "closedloop[nwb]"',
+        ) from error
+    return pynwb
+
+
+def _file(pynwb: Any, reader: SessionReader, protocol: Protocol) -> Any:
+    meta = reader.meta()
+    session = meta.get("session", reader.folder.name)
+    subject = protocol.subject
+    start = start_of(reader)
+    return pynwb.NWBFile(
+        session_description=f"Closed-loop evolution of images: {protocol.output.experiment}",
+        identifier=session,
+        session_id=session,
+        session_start_time=start,
+        timestamps_reference_time=start,
+        notes=protocol.notes or None,
+        protocol=meta.get("protocol", ""),
+        keywords=["closed loop", "visual stimulation", "generative image model"],
+        source_script="closedloop export",
+        source_script_file_name="closedloop",
+        subject=pynwb.file.Subject(
+            subject_id=subject.id,
+            species=subject.species or _UNKNOWN,
+            sex=subject.sex or "U",
+            # the format asks for one; from 0 days on is what is known of an age that nobody has told
+            age=subject.age or "P0D/",
+            description=subject.notes or "as the protocol names it",
+        ),
+    )
+
+
+def _images(pynwb: Any, file: Any, reader: SessionReader) -> dict[int, int]:
+    """Add every rendered image as a stimulus template; return where each lies in it."""
+    numbers = [int(row["image"]) for row in rows(reader.table("images").sort_values("image"))]
+    pictures: list[Any] = []
+    places: dict[int, int] = {}
+    for number in numbers:
+        pixels = reader.pixels(number)
+        if pixels is not None:
+            places[number] = len(pictures)
+            name = f"image_{number:06d}"
+            pictures.append(pynwb.image.RGBImage(name=name, data=pixels, description=f"image {number}"))
+    if pictures:
+        order = pynwb.base.ImageReferences(name="order_of_images", data=pictures)
+        description = "every image that was rendered, red, green, blue, top row first"
+        file.add_stimulus_template(
+            pynwb.base.Images(name="images", description=description, images=pictures, order_of_images=order)
+        )
+    return places
+
+
+def _codes(file: Any, reader: SessionReader, places: dict[int, int]) -> None:
+    """Add codes and genealogy of the images, a table for each length of codes."""
+    module = file.create_processing_module("evolution", "codes, parents and scores of all images")
+    table = reader.table("images").sort_values("image")
+    codes = {int(image): reader.code(int(image)) for image in table["image"]}
+    names = dict(zip(reader.table("threads")["thread"], reader.table("threads")["name"], strict=True))
+    for length in sorted({len(code) for code in codes.values() if code is not None}):
+        own = [
+            row
+            for row in rows(table)
+            if (code := codes[int(row["image"])]) is not None and len(code) == length
+        ]
+        columns: list[tuple[str, str, Any]] = [
+            ("image", "number of the image", [int(row["image"]) for row in own]),
+            (
+                "template_index",
+                "its place in the stimulus template; -1: not rendered",
+                [places.get(int(row["image"]), -1) for row in own],
+            ),
+            ("kind", "evolved or reference", [str(row["kind"]) for row in own]),
+            (
+                "thread",
+                "name of the evolution",
+                [str(names.get(row["thread"], row["thread"])) for row in own],
+            ),
+            ("generation", "generation; -1: a reference", [_whole(row["generation"]) for row in own]),
+            ("row", "row in its population", [int(row["row"]) for row in own]),
+            ("origin", "where its code came from", [str(row["origin"]) for row in own]),
+            (
+                "parent_1",
+                "row of the parent in the last generation; -1: none",
+                [_whole(row["parent_1"]) for row in own],
+            ),
+            ("parent_2", "row of the other parent; -1: none", [_whole(row["parent_2"]) for row in own]),
+            (
+                "code",
+                "code of the generator",
+                np.stack([code for row in own if (code := codes[int(row["image"])]) is not None]),
+            ),
+        ]
+        module.add(_table(f"codes_{length}", "images and their codes", columns))
+    scores = rows(reader.table("scores"))
+    if scores:
+        told = [
+            (
+                "thread",
+                "name of the evolution",
+                [str(names.get(row["thread"], row["thread"])) for row in scores],
+            ),
+            ("generation", "generation", [int(row["generation"]) for row in scores]),
+            ("image", "number of the image", [int(row["image"]) for row in scores]),
+            ("n", "valid trials", [int(row["n"]) for row in scores]),
+            ("mean", "mean of their values, spikes/s", [float(row["mean"]) for row in scores]),
+            ("sem", "standard error of the mean", [float(row["sem"]) for row in scores]),
+            ("score", "what the optimizer was told", [float(row["score"]) for row in scores]),
+        ]
+        module.add(_table("scores", "scores of each generation", told))
+
+
+def _trials(
+    pynwb: Any, file: Any, reader: SessionReader, places: dict[int, int], zero: dict[int, float]
+) -> None:
+    table = trials(reader)
+    shown = rows(table[table["onset_s"].notna()].sort_values(["run", "onset_s"]))
+    if not shown:
+        return
+    answers = _answers(reader, shown)
+    columns: tuple[tuple[str, str, Any], ...] = (
+        ("trial", "number of the trial, as sent in the markers", [int(row["trial"]) for row in shown]),
+        ("run", "run of the program that showed it", [int(row["run"]) for row in shown]),
+        ("thread", "name of the evolution", [str(row["thread_name"]) for row in shown]),
+        ("generation", "generation, from 0", [int(row["generation"]) for row in shown]),
+        ("image", "number of the image", [int(row["image"]) for row in shown]),
+        ("image_kind", "evolved or reference", [str(row["image_kind"]) for row in shown]),
+        ("repeat", "which of the repeats of its image", [int(row["repeat"]) for row in shown]),
+        ("attempt", "how many trials of it were invalid before", [int(row["attempt"]) for row in shown]),
+        ("valid", "whether the trial counts", [bool(row["valid"]) for row in shown]),
+        ("status", "valid, invalid or interrupted", [str(row["status"]) for row in shown]),
+        ("reason", "why it does not count", [_text(row["reason"]) for row in shown]),
+        ("missed_frames", "frames that the display missed", [max(_whole(row["missed"]), 0) for row in shown]),
+        (
+            "value",
+            "the units combined as the protocol says, spikes/s",
+            [_number(row["value"]) for row in shown],
+        ),
+        ("rates", "response of each unit, spikes/s; NaN if the trial does not count", answers),
+    )
+    for row in shown:
+        onset_s = float(row["onset_s"]) - zero[int(row["run"])]
+        flips = reader.flips(int(row["trial"]), int(row["run"]))
+        offset_s = _number(row["offset_s"])
+        if not np.isfinite(offset_s):  # cut off: the last flip that is known
+            offset_s = float(flips[-1]) if len(flips) else float(row["onset_s"])
+        file.add_trial(start_time=onset_s, stop_time=offset_s - zero[int(row["run"])])
+    for name, description, data in columns:
+        file.add_trial_column(name=name, description=description, data=data)
+    seen = [row for row in shown if int(row["image"]) in places]
+    if seen:
+        times = np.array([float(row["onset_s"]) - zero[int(row["run"])] for row in seen])
+        file.add_stimulus(
+            pynwb.image.IndexSeries(
+                name="stimulus_presentation",
+                description="onset of each image, by its place in the template",
+                data=np.array([places[int(row["image"])] for row in seen], dtype=np.uint32),
+                indexed_images=file.stimulus_template["images"],
+                timestamps=times,
+                unit="N/A",
+            )
+        )
+
+
+def _answers(reader: SessionReader, shown: list[dict[str, Any]]) -> Float64:
+    known = {
+        (row["trial"], row["run"]): reader.rates(int(row["trial"]), int(row["run"]))
+        for row in shown
+        if row["valid"]
+    }
+    width = max((len(rates) for rates in known.values()), default=1)
+    answers = np.full((len(shown), width), np.nan)
+    for place, row in enumerate(shown):
+        rates = known.get((row["trial"], row["run"]))
+        if rates is not None:
+            answers[place, : len(rates)] = rates
+    return answers
+
+
+def _responses(
+    pynwb: Any, file: Any, reader: SessionReader, protocol: Protocol, zero: dict[int, float]
+) -> None:
+    """Add the response stream: spikes as units, anything else as a series with a row of units."""
+    infos = reader.details("streams", "info")
+    info = next((one for one in reversed(infos) if one.get("role") == "response"), None)
+    times, values = _samples(reader, zero)
+    if info is None or not len(times):
+        return
+    kind = protocol.response.kind
+    counted = sorted({unit for thread in protocol.threads for unit in thread.units.units})
+    names = [str(name) for name in info.get("channel_names", ())]
+    if kind == "spikes":
+        units = values[:, 0].astype(np.int64)
+        count = max(int(units.max(initial=0)) + 1, protocol.response.unit_count or 0, max(counted) + 1)
+        names = [f"unit {unit}" for unit in range(count)]
+    elif kind == "trials":
+        names = names[1:]
+    _electrodes(file, info, names, counted)
+    if kind == "spikes":
+        # units without spikes would be a misuse of the table: rates stand beside the electrodes
+        file.add_unit_column("unit_name", "as the recording system names it")
+        file.add_unit_column("counted", "whether its responses are the scores of an evolution")
+        for unit, name in enumerate(names):
+            own = {"unit_name": name, "counted": unit in counted, "electrodes": [unit]}
+            file.add_unit(id=unit, spike_times=times[units == unit], **own)
+        return
+    described = {
+        "rates": ("spikes/s in the bin that ends at the stamp", "Hz"),
+        "counts": ("spikes in the bin that ends at the stamp", "count"),
+        "trials": ("trial number, then spikes/s of each unit", "Hz"),
+    }[kind]
+    file.add_acquisition(
+        pynwb.TimeSeries(
+            name="responses",
+            description=f"{described[0]}; a column a unit, as heard over LSL from {info.get('name')}",
+            data=pynwb.H5DataIO(values, compression="gzip", compression_opts=1),
+            unit=described[1],
+            timestamps=pynwb.H5DataIO(times, compression="gzip", compression_opts=1),
+        )
+    )
+
+
+def _samples(reader: SessionReader, zero: dict[int, float]) -> tuple[Float64, np.ndarray[Any, Any]]:
+    times, values = [], []
+    for row, stamps, block in reader.chunk_arrays("response"):
+        times.append(stamps + row["correction_s"] - zero[row["run"]])
+        values.append(block)
+    if not times:
+        return np.empty(0), np.empty((0, 0))
+    stamps_s, samples = np.concatenate(times), np.concatenate(values)
+    order = np.argsort(stamps_s, kind="stable")
+    return stamps_s[order], samples[order]
+
+
+def _electrodes(file: Any, info: dict[str, Any], names: list[str], counted: list[int]) -> None:
+    source = f"{info.get('name')} (source id {info.get('source_id')})"
+    device = file.create_device(name="recording_system", description=f"LSL stream {source}")
+    group = file.create_electrode_group(
+        name="channels", description="channels of the stream", location=_UNKNOWN, device=device
+    )
+    file.add_electrode_column("label", "as the recording system names the channel or unit")
+    file.add_electrode_column("counted", "whether its responses are the scores of an evolution")
+    for unit, name in enumerate(names):
+        file.add_electrode(location=_UNKNOWN, group=group, label=name, counted=unit in counted)
+
+
+def _markers(file: Any, reader: SessionReader, zero: dict[int, float]) -> None:
+    table = markers(reader)
+    if table.empty:
+        return
+    table["at_s"] = table["time_s"] - table["run"].map(zero)
+    events = file.create_events_table(
+        name="markers",
+        description="markers as sent over LSL; of a stimulus, the time of the flip that showed it or took it off",
+        source_description="LSL stream closedloop-markers",
+    )
+    texts = ("event", "thread")
+    numbers = ("run", "trial", "generation", "image")
+    for name in (*texts, *numbers):
+        missing = "empty" if name in texts else "-1"
+        events.add_column(name=name, description=f"{name} of the marker; {missing} where it names none")
+    for row in rows(table.sort_values("at_s", kind="stable")):
+        named = {name: _text(row[name]) for name in texts}
+        counted = {name: _whole(row[name]) for name in numbers}
+        events.add_row(timestamp=float(row["at_s"]), **named, **counted)
+
+
+def _table(name: str, description: str, columns: list[tuple[str, str, Any]]) -> Any:
+    from hdmf.common import DynamicTable, VectorData
+
+    made = [VectorData(name=key, description=words, data=data) for key, words, data in columns]
+    return DynamicTable(name=name, description=description, columns=made)
+
+
+def _whole(value: Any) -> int:
+    return int(value) if _text(value) and np.isfinite(float(value)) else -1
+
+
+def _number(value: Any) -> float:
+    text = _text(value)
+    return float(text) if text else float("nan")
+
+
+def _text(value: Any) -> str:
+    """Return a value as text; an empty one where it is missing."""
+    return "" if value is None or pd.isna(value) else str(value)
