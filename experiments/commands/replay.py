@@ -57,6 +57,12 @@ def replay(
     session: Annotated[
         str | None, typer.Option("--session", metavar="NAME", help="--follow: the session that runs.")
     ] = None,
+    lag: Annotated[
+        float | None,
+        typer.Option(
+            "--lag", min=20.0, metavar="MS", help="--follow: how far behind the clock; 82 as a rule."
+        ),
+    ] = None,
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="--screen: leave out trials that did not count.")
     ] = False,
@@ -79,8 +85,8 @@ def replay(
         raise typer.BadParameter("give exactly one of --verify, --rescore, --stream and --screen")
     if settings and not rescore:
         raise typer.BadParameter(f"'{settings[0]}' is only of use with --rescore")
-    if (follow and not stream) or (session is not None and not follow):
-        raise typer.BadParameter("--follow goes with --stream, and --session with --follow")
+    if (follow and not stream) or not (follow or (session is None and lag is None)):
+        raise typer.BadParameter("--follow goes with --stream, --session and --lag with --follow")
     if follow and (speed != 1.0 or loop or from_s or only):
         raise typer.BadParameter("--follow goes by the session that runs: no --speed, --loop, --from, --only")
     if verify:
@@ -94,7 +100,9 @@ def replay(
     elif follow:
         from experiments.replay_follow import follow_session
 
-        follow_session(session_folder(recording), session=session, source_id_suffix=source_id_suffix)
+        follow_session(
+            session_folder(recording), session=session, source_id_suffix=source_id_suffix, lag_ms=lag
+        )
     elif stream:
         from experiments.replay_stream import stream_recording
 

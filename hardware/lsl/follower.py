@@ -32,6 +32,7 @@ class Follower:
     Attributes:
         laid: trials that got their recorded samples.
         unanswered: what could not be answered for, and why.
+        slowest_s: the longest time from an onset to our hearing of it.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Follower:
         self._last_trial: int | None = None
         self._position_s = 0.0
         self._latest_s = 0.0
-        self.laid = 0
+        self.laid, self.slowest_s = 0, 0.0
         self.unanswered: list[str] = []
 
     def stop(self) -> None:
@@ -132,6 +133,7 @@ class Follower:
         if live is None:
             return
         self._latest_s = max(self._latest_s, float(pylsl.local_clock()) - live.onset_s)
+        self.slowest_s = max(self.slowest_s, self._latest_s)
         missed = self._last_trial is not None and live.trial > self._last_trial + 1
         self._last_trial = live.trial
         if missed and any(self._recorded.spikes):
@@ -153,7 +155,10 @@ class Follower:
                 self._leave(live, f"recorded trial {recorded.trial} is not covered by its samples")
                 return False
             if not track.lay(lay):
-                self._leave(live, "its onset was heard too late, or its windows touch another trial's")
+                self._leave(
+                    live,
+                    f"its onset was heard {1000 * (float(pylsl.local_clock()) - live.onset_s):.0f} ms after it, or its windows touch another trial's",
+                )
                 return False
         return True
 

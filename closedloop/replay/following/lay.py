@@ -30,6 +30,8 @@ class Lay:
         stamps_s: (n,) times now.
         values: (n, channels).
         core: the first so many samples are those that the windows need; the rest came after them.
+        spare: of these, the score does not hang on the first so many: they may give way to real samples of
+            the trial before.
     """
 
     run: int
@@ -41,6 +43,7 @@ class Lay:
     stamps_s: Float64
     values: npt.NDArray[Any]
     core: int
+    spare: int = 0
 
     def after(self, recorded_s: float) -> Lay:
         """Return what is left when all up to and including a recorded time is left out."""
@@ -70,12 +73,14 @@ class Place:
 
     Attributes:
         start_s: where the first window begins, in the recording's time.
+        score_s: where the first window begins that the score hangs on.
         end_s: where the last one ends.
         next_s: where the first window of the next recorded trial begins.
     """
 
     run: int
     start_s: float
+    score_s: float
     end_s: float
     next_s: float
     shift_s: float
@@ -106,7 +111,8 @@ def lay_covering(place: Place, times_s: Float64, values: npt.NDArray[Any]) -> La
     core = last + 1 - first
     covers = (float(recorded[0]), float(recorded[core - 1]))
     edges = (float(stamps[0]), float(stamps[core - 1]))
-    return Lay(place.run, place.shift_s, *edges, covers, recorded, stamps, values[part], core)
+    spare = int(np.searchsorted(recorded[:core], place.score_s + EDGE_S, side="right")) - 1
+    return Lay(place.run, place.shift_s, *edges, covers, recorded, stamps, values[part], core, spare)
 
 
 def lay_spikes(

@@ -40,6 +40,8 @@ class FollowedSession:
 
     Args:
         folder: the session folder, or its ``session.sqlite``.
+        lag_s: how far behind the clock its streams shall be; None: what the windows need, and
+            ``HEARD_WITHIN_S``.
 
     Attributes:
         session: its name.
@@ -54,7 +56,7 @@ class FollowedSession:
         SessionError: the session file can't be used.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lag_s: float | None = None) -> None:
         recording = SessionRecording(folder)
         with SessionReader(folder) as reader, reader.snapshot():
             recorded = read_recorded(reader)
@@ -64,6 +66,9 @@ class FollowedSession:
         spec = recorded.protocol.response
         windows = [window for window in (spec.window, spec.baseline) if window is not None]
         self._edges_s = tuple(edge / 1000 for window in windows for edge in (window.start_ms, window.end_ms))
+        # a baseline that is not subtracted is measured, but no score hangs on it
+        scored = windows if spec.subtract_baseline else [spec.window]
+        self._score_from_s = min(window.start_ms for window in scored) / 1000
         self._per_trial = spec.kind == "trials"
         self.silence_s = spec.liveness.max_silence_ms / 1000
         self._streams = [
@@ -82,7 +87,8 @@ class FollowedSession:
         self._first_s = min(trial.onset_s for trial in trials)
         periods = [1 / stream.nominal_hz for stream in self.streams if stream.nominal_hz > 0]
         early_s = 0.0 if self._per_trial else max(0.0, -min(self._edges_s))
-        self.lag_s = HEARD_WITHIN_S + early_s + 2 * max(periods, default=0.0)
+        needed_s = HEARD_WITHIN_S + early_s + 2 * max(periods, default=0.0)
+        self.lag_s = needed_s if lag_s is None else lag_s
         late_s = spec.liveness.late_after_ms / 1000
         self.notes: Sequence[str] = []
         if self.lag_s + 0.05 > late_s:
@@ -127,7 +133,8 @@ class FollowedSession:
         start_s = onset_s + (0.0 if fixation or self._per_trial else min(self._edges_s))
         end_s = max(onset_s + self.longest_s, recorded.judged_s if chosen.kind == "trials" else -np.inf)
         next_s = min(recorded.next_s + (start_s - onset_s), end_s + _TAIL_S)
-        place = Place(recorded.run, start_s, end_s, next_s, shift_s)
+        score_s = end_s if fixation else onset_s + self._score_from_s
+        place = Place(recorded.run, start_s, score_s, end_s, next_s, shift_s)
         times_s, values = self._read(chosen, span, start_s - _BEFORE_S, max(end_s, next_s) + _BEFORE_S)
         if chosen.kind == "trials":
             return lay_answer(place, times_s, values, recorded.trial, live.trial)

@@ -7,7 +7,7 @@ numbers for it (see ``FollowedSession``), and for spikes nothing that fired.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,7 @@ class Track:
         self._pieces: deque[_Piece] = deque()
         self._last_s = self.reached_s = -np.inf
         self._silent_until_s = -np.inf
+        self._room_s = 0.0
         self._before: Lay | None = None
 
     def start(self, time_s: float) -> None:
@@ -82,7 +83,7 @@ class Track:
             self._append(lay)
             return True
         joined = self._joined(lay)
-        placed = lay if joined is None else joined
+        placed = self._making_room(lay) if joined is None else joined
         if not self._fits(placed, joined is not None):
             return False
         if self._pieces:
@@ -112,6 +113,7 @@ class Track:
             stamps.append(np.maximum(sent, self._last_s) if self._any_time else sent)
             values.append(piece.values[:count])
             self._last_s = max(self._last_s, float(sent.max()))
+            self._room_s = self._half_s
             piece.drop(count)
         self.reached_s = max(self.reached_s, time_s)
         return np.concatenate(stamps), np.concatenate(values)
@@ -133,6 +135,19 @@ class Track:
             lay = lay.moved(-apart_s)  # bins so short would overlap at the seam, or leave a hole there
         return lay.after(before.covers_s[1])
 
+    def _making_room(self, lay: Lay) -> Lay:
+        """Leave out first samples that lie where the trial before has its last ones, if no score hangs on them.
+
+        This is for windows that touch, of trials that did not follow on each other in the recording.
+        """
+        before = self._before
+        if before is None or self._last_s > before.ends_s:
+            return lay
+        lost = int(np.searchsorted(lay.stamps_s, before.ends_s + self._half_s, side="left"))
+        if not 0 < lost <= lay.spare:
+            return lay
+        return replace(lay.after(float(lay.recorded_s[lost - 1])), begins_s=float(lay.stamps_s[lost]))
+
     def _fits(self, lay: Lay, joined: bool) -> bool:
         taken_s = -np.inf if self._before is None else self._before.ends_s
         if self._regular:
@@ -148,12 +163,14 @@ class Track:
         self._pieces.append(_Piece(lay.stamps_s, lay.values, lay.core))
 
     def _fills(self, time_s: float, next_s: float) -> Float64:
-        first_s = max(self._last_s + self._step_s, self._silent_until_s)
+        # After a trial there is half a bin more: if its last bin ends a little too early by the clock of the
+        # listener, the next one must not reach into the window.
+        first_s = max(self._last_s + self._step_s + self._room_s, self._silent_until_s)
         count = int(np.floor((time_s - first_s) / self._step_s)) + 1 if time_s >= first_s else 0
         filled: Float64 = first_s + np.arange(count, dtype=np.float64) * self._step_s
         filled = np.asarray(filled[filled < next_s - self._half_s], dtype=np.float64)
         if len(filled):
-            self._last_s = float(filled[-1])
+            self._last_s, self._room_s = float(filled[-1]), 0.0
         return filled
 
 

@@ -40,7 +40,7 @@ def _recorded(kind: Kind, hz: float, rng: np.random.Generator) -> tuple[np.ndarr
 def _lay(
     kind: Kind, times: np.ndarray, values: np.ndarray, onset_s: float, next_s: float, shift_s: float
 ) -> Lay | None:
-    place = Place(0, onset_s, onset_s + 0.2, min(next_s, onset_s + 1.2), shift_s)
+    place = Place(0, onset_s, onset_s + 0.05, onset_s + 0.2, min(next_s, onset_s + 1.2), shift_s)
     if kind is Kind.SPIKES:
         return lay_spikes(place, times, values, tuple(onset_s + edge_s for edge_s in EDGES_S))
     return lay_covering(place, times, values)
@@ -127,7 +127,7 @@ def test_a_regular_stream_never_stops_nor_doubles() -> None:
     stamps, heard, _ = _play(Kind.RATES, 1000.0, _onsets(2e-5, rng), _recorded(Kind.RATES, 1000.0, rng))
     steps_s = np.diff(stamps)
     assert steps_s.min() >= 0.0005
-    assert steps_s.max() <= 0.0015 + 1e-9
+    assert steps_s.max() <= 0.002 + 1e-9
     before = stamps < 99.9
     assert np.isnan(heard[before]).all()
 
@@ -161,6 +161,40 @@ def test_the_silence_that_makes_a_trial_invalid_is_not_broken_by_the_next_one() 
     assert track.lay(later)
 
 
+@pytest.mark.parametrize("hz", [1000.0, 60.0])
+def test_trials_in_another_order_get_their_scores_though_windows_touch(hz: float) -> None:
+    rng = np.random.default_rng(11)
+    rule, recorded = _rule(Kind.RATES, hz), _recorded(Kind.RATES, hz, rng)
+    order = [0, 1, 5, 3, 7, 2, 2, 6]
+    live = [
+        (at * APART_S + at * 0.0003, (at + 1) * APART_S, 100 + place * APART_S)
+        for place, at in enumerate(order)
+    ]
+    stamps, heard, laid = _play(Kind.RATES, hz, live, recorded)
+    assert all(laid)
+    for onset_s, _, live_s in live:
+        expected, got = respond(rule, *recorded, onset_s), respond(rule, stamps, heard, live_s)
+        assert not isinstance(expected, Invalid)
+        assert not isinstance(got, Invalid), got
+        np.testing.assert_allclose(got.rates_hz, expected.rates_hz, atol=1e-6)
+
+
+def test_the_end_of_a_recording_bears_a_small_difference_between_clocks() -> None:
+    rng = np.random.default_rng(12)
+    times, values = _recorded(Kind.RATES, 1000.0, rng)
+    ended = times <= 0.6 + 0.001
+    recorded = times[ended], values[ended]
+    live = [(0.4, np.inf, 100.4)]
+    stamps, heard, laid = _play(Kind.RATES, 1000.0, live, recorded)
+    assert laid == [True]
+    expected = respond(_rule(Kind.RATES), *recorded, 0.4)
+    assert not isinstance(expected, Invalid)
+    for off_s in (-1e-4, 1e-4):
+        got = respond(_rule(Kind.RATES), stamps + off_s, heard, 100.4)
+        assert not isinstance(got, Invalid), got
+        np.testing.assert_allclose(got.rates_hz, expected.rates_hz, atol=1e-4 / 0.15 * 200 * 2)
+
+
 def test_one_recorded_trial_can_answer_twice() -> None:
     rng = np.random.default_rng(10)
     recorded = _recorded(Kind.RATES, 1000.0, rng)
@@ -179,7 +213,7 @@ def test_one_recorded_trial_can_answer_twice() -> None:
 
 def test_answers_of_trials_get_the_live_number() -> None:
     values = np.array([[3, 10.0], [-1, 0.0], [4, 20.0]])
-    lay = lay_answer(Place(0, 1.0, 2.0, 3.0, 100.0), np.array([1.2, 1.3, 1.4]), values, 4, 9)
+    lay = lay_answer(Place(0, 1.0, 1.0, 2.0, 3.0, 100.0), np.array([1.2, 1.3, 1.4]), values, 4, 9)
     assert lay is not None
     track = Track(np.array([-1.0, np.nan]), 0.02, regular=False, any_time=True)
     track.start(101.0)
