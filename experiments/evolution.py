@@ -18,7 +18,7 @@ from closedloop.session.database import FILE_NAME
 from closedloop.session.lock import SessionLock
 from experiments.closing import write_outputs
 from experiments.console import err
-from experiments.folder import make_session_folder, session_name
+from experiments.folder import make_session_folder, require_writable, session_name
 from experiments.interrupts import Interruptible, Interrupts
 from experiments.logfile import log_to
 from experiments.network import lsl_as_in
@@ -59,12 +59,13 @@ def run_evolution(
     """
     loaded = load_protocol(protocol_path, overrides)
     protocol = loaded.protocol
+    base = out if out is not None else protocol.output.folder
+    require_writable(base)
     say(
         f"protocol {loaded.path}: {len(protocol.threads)} thread(s), {protocol.limits.generations} generations"
     )
     threads = make_threads(protocol)
     session_id = session_name(protocol, datetime.now().astimezone())
-    base = out if out is not None else protocol.output.folder
     return perform(
         loaded,
         threads,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,28 @@ def session_name(protocol: Protocol, now: datetime) -> str:
         now: local time.
     """
     return f"{protocol.subject.id}_{protocol.output.experiment}_{now:%Y%m%d-%H%M%S}"
+
+
+def require_writable(base: Path) -> None:
+    """Refuse a folder that session folders can't be made in; leaves nothing behind.
+
+    Asked before the rig is opened, so that nobody sits in front of a screen for a session that can't be.
+
+    Args:
+        base: need not be there yet.
+
+    Raises:
+        DiskError: it can't be made or written.
+    """
+    place = base.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        # by doing it: permissions, read-only disks and network disks all have their own rules
+        with tempfile.TemporaryDirectory(prefix=".closedloop-check-", dir=place):
+            return
+    except OSError as error:
+        raise _not_writable(base, error) from error
 
 
 def make_session_folder(base: Path, name: str) -> Path:
@@ -42,10 +65,14 @@ def make_session_folder(base: Path, name: str) -> Path:
             remedy="Sessions are never written over: wait a second, or choose another folder with --out.",
         ) from error
     except OSError as error:
-        raise DiskError(
-            str(base),
-            found=error.strerror or str(error),
-            expected="a folder that session folders can be made in",
-            remedy="Choose another folder with --out.",
-        ) from error
+        raise _not_writable(base, error) from error
     return folder
+
+
+def _not_writable(base: Path, error: OSError) -> DiskError:
+    return DiskError(
+        str(base),
+        found=error.strerror or str(error),
+        expected="a folder that session folders can be made in",
+        remedy="Choose another folder with --out.",
+    )

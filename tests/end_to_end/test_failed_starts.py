@@ -27,6 +27,16 @@ def test_no_stream(tmp_path: Path, screen: VirtualDisplay) -> None:
     assert not out.exists()
 
 
+def test_a_sessions_folder_that_cant_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    out = tmp_path / "file" / "sessions"
+    # no display, no stream: it is found out before either is opened
+    code, told = _run(tmp_path, "run", str(PROTOCOL), "--out", str(out), DISPLAY="")
+    assert code == 8
+    assert "what to do" in told
+    assert "--out" in told
+
+
 def test_a_wrong_key(tmp_path: Path) -> None:
     out = tmp_path / "sessions"
     code, told = _run(tmp_path, "run", str(PROTOCOL), "--out", str(out), "--set", "limits.generation=3")
