@@ -1,4 +1,4 @@
-"""Ctrl-C and a request to terminate as wishes of the person at the rig, so that a session closes cleanly."""
+"""Ctrl-C, a request to terminate and a closed terminal as wishes, so that a session closes cleanly."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from closedloop.loop.status import Status
 from closedloop.ports import Clock
 from experiments.console import err
 
+# SIGHUP: the terminal was closed or ssh was lost; Windows has none
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
 
 class Interrupts:
-    """Collects SIGINT and SIGTERM instead of letting them break the program off.
+    """Collects SIGINT, SIGTERM and SIGHUP instead of letting them break the program off.
 
     A context manager: inside it these signals raise nothing; they are told by ``poll``, once.
 
@@ -28,9 +31,7 @@ class Interrupts:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        self._before = {
-            number: signal.signal(number, self._take) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        self._before = {number: signal.signal(number, self._take) for number in SIGNALS}
         return self
 
     def __exit__(

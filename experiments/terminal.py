@@ -8,7 +8,7 @@ import re
 import select
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO, TypeAlias
 
 ReadKeys: TypeAlias = Callable[[], str]
@@ -69,13 +69,18 @@ def _posix_keys(fd: int, arrows: bool) -> Iterator[ReadKeys]:
 
     def read() -> str:
         ready, _, _ = select.select([fd], [], [], 0)
-        data = os.read(fd, _READ_AT_ONCE) if ready else b""
+        try:
+            data = os.read(fd, _READ_AT_ONCE) if ready else b""
+        except OSError:
+            data = b""  # the terminal was closed: no more keys
         return _ESCAPE_SEQUENCE.sub(lambda key: named.get(key[0], ""), decoder.decode(data))
 
     try:
         yield read
     finally:
-        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+        # a terminal that was closed has nothing to be put back
+        with suppress(termios.error):
+            termios.tcsetattr(fd, termios.TCSADRAIN, before)
 
 
 def _windows_keys(arrows: bool) -> ReadKeys:

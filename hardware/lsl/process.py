@@ -98,7 +98,10 @@ class Ingest:
 
 def main() -> None:
     """Run the ingest process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's; it closes us in its own time
+    # Ctrl-C and a closed terminal are the engine's affair; it closes us in its own time
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # whatever prints by accident must not get between the messages
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -52,11 +52,11 @@ def _without_main_module() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Let the child start with Ctrl-C blocked, until it has said that it ignores it."""
+    """Let the child start with Ctrl-C and hang-up blocked, until it has said that it ignores them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield  # Windows
         return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

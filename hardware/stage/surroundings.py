@@ -37,11 +37,13 @@ def psychopy_home(settings: StageSettings) -> Iterator[None]:
 
 
 def obey_only_the_engine() -> None:
-    """Ignore Ctrl-C."""
-    # Ctrl-C reaches every process of the terminal's group; the engine decides what it means
+    """Ignore Ctrl-C and a closed terminal."""
+    # they reach every process of the terminal's group; the engine decides what they mean
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see launch.py
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})  # see launch.py
 
 
 def redirect_output(scratch: Path) -> None:
