@@ -114,12 +114,11 @@ def choose(
     """Return which references a generation shows, as numbers from 0, in no meaningful order.
 
     The references are shuffled once and then taken in turn, generation after generation, so that after any
-    generation each was shown as often as any other, or once more. Nothing is shown twice in a generation
-    before everything was shown once.
+    generation each was shown as often as any other, or once more. Nothing is shown twice in a generation.
 
     Args:
         n_available: how many there are.
-        per_generation: how many to show; may be more than there are.
+        per_generation: how many to show; all of them, if there are not as many.
         rng: draws the shuffle; seeded alike for every generation, or the turns of one generation know
             nothing of the others'.
         generation: index of the generation, from 0.
@@ -127,8 +126,8 @@ def choose(
     if n_available == 0:
         return ()
     turns = rng.permutation(n_available)
-    first = generation * per_generation
-    return tuple(int(turns[(first + i) % n_available]) for i in range(per_generation))
+    shown = min(per_generation, n_available)
+    return tuple(int(turns[(generation * shown + i) % n_available]) for i in range(shown))
 
 
 def _load(path: Path, image_shape: tuple[int, int, int], background: float) -> ReferenceImage:

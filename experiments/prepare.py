@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from closedloop.errors import ProtocolError
+from closedloop.errors import ProtocolError, ReferenceImageError
 from closedloop.generators import Generator, make_generator
 from closedloop.loop.history import History
 from closedloop.loop.threads import EvolutionThread, Reference
@@ -85,6 +85,13 @@ def _references(protocol: Protocol, index: int, generator: Generator) -> list[Re
         return []
     if spec.folder is not None:
         pictures = load_references(spec.folder, generator.image_shape, protocol.display.background)
+        if len(pictures) < spec.per_generation:
+            raise ReferenceImageError(
+                str(spec.folder),
+                found=f"{len(pictures)} pictures",
+                expected=f"at least references.per_generation, {spec.per_generation}",
+                remedy="Each is shown once in a generation: add pictures, or lower references.per_generation.",
+            )
         return [Reference(picture.pixels, picture.name, None) for picture in pictures]
     rng = random_for(protocol.seed, Purpose.REFERENCE_CODES, index)
     codes = rng.standard_normal((spec.random_codes, generator.code_length)).astype(np.float32)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from closedloop.loop.commands import Command, CommandKind, Operator
 from closedloop.loop.screen import Screen
 from closedloop.ports import Clock, KeyPress
 from closedloop.session import SessionStore
+
+log = logging.getLogger(__name__)
 
 
 class Director:
@@ -38,6 +42,8 @@ class Director:
                 where=command.where,
                 **({"text": command.text} if command.text else {}),
             )
+            said = f": {command.text}" if command.text else ""
+            log.info("%s, from the %s%s", command.kind.value, command.where, said)
             self._obey(command, screen)
 
     def _obey(self, command: Command, screen: Screen) -> None:

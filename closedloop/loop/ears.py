@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -18,6 +19,8 @@ from closedloop.ports import (
     StreamStateChange,
 )
 from closedloop.session import SessionStore
+
+log = logging.getLogger(__name__)
 
 # Samples wait no longer than this for the file. A write of its own for each chunk would cost more disk
 # time than all else together; a trial's samples are written with its judgement at the latest.
@@ -119,8 +122,11 @@ class Ears:
             stream.next_sequence = event.sequence + 1
             stream.recent.add(event)
         elif isinstance(event, StreamStateChange):
+            if event.state is not stream.doubts.state:
+                log.info("the %s stream is %s: %s", event.role, event.state.value, event.reason)
             stream.doubts.take(event)
         else:
+            log.warning("the %s stream: %s", event.role, _overflow(event))
             stream.doubts.lost_samples(event.time_s, _overflow(event))
 
     def _record(self, event: _Heard) -> None:

@@ -6,6 +6,7 @@ and every arrow leaves its record in the session file before the next one starts
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ from closedloop.ports import Rig, StreamInfo
 from closedloop.protocol.frames import FramePlan
 from closedloop.protocol.models import Protocol
 from closedloop.session import SessionStore
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,9 @@ class EvolutionSession:
         with self._store.transaction():
             for item in generation.queue.given_up:
                 self._store.add_event("given_up", now, image=item.image, repeat=item.repeat)
+                log.warning(
+                    "image %d was given up, repeat %d: too many invalid trials", item.image, item.repeat
+                )
             for thread, scored in zip(self._threads, scores, strict=True):
                 self._store.add_scores(scored.records)
                 self._store.end_generation(thread.index, generation.index, now)
@@ -160,6 +166,17 @@ class EvolutionSession:
         for thread, scored in zip(self._threads, scores, strict=True):
             thread.optimizer.tell(scored.told)
             thread.mean_scores.append(scored.mean_evolved)
+            log.info(
+                "generation %d of thread %s ended: mean %.2f evolved, %.2f reference; "
+                "%d invalid trials in the session so far",
+                generation.index,
+                thread.spec.name,
+                scored.mean_evolved,
+                scored.mean_reference,
+                self._progress.invalid,
+            )
+            if scored.note:
+                log.warning("generation %d of thread %s: %s", generation.index, thread.spec.name, scored.note)
         self._progress.scored(
             [scored.mean_evolved for scored in scores], [scored.mean_reference for scored in scores]
         )

@@ -78,16 +78,19 @@ class Judge:
             return Rejected("missed-frame", f"{shown.missed} frames were missed while it was shown")
         rule = self._rules[thread]
         start_s, end_s = rule.start_s(shown.onset_s), rule.end_s(shown.onset_s)
+        first_s = shown.onset_s + min(
+            0.0, rule.window.start_s, rule.baseline.start_s if rule.baseline else 0.0
+        )
         if self._waiting(shown, end_s) and now_s < end_s + self._wait_s:
             return None
         for role, stream in self._ears.streams.items():
-            doubt = stream.doubts.during(shown.onset_s, end_s)
+            doubt = stream.doubts.during(first_s, end_s)
             if doubt is not None:
                 return Rejected("stream-in-doubt", f"the {role} stream: {doubt}")
         broken = self._fixation_broken(shown.onset_s, end_s)
         if broken is not None:
             return broken
-        response = self._respond(rule, shown, start_s, end_s, now_s)
+        response = self._respond(rule, shown, (first_s, start_s, end_s), now_s)
         if isinstance(response, Rejected):
             return response
         if isinstance(response, Invalid):
@@ -103,8 +106,9 @@ class Judge:
         return Accepted(response.rates_hz, response.baseline_hz, value)
 
     def _respond(
-        self, rule: ResponseRule, shown: Shown, start_s: float, end_s: float, now_s: float
+        self, rule: ResponseRule, shown: Shown, span_s: tuple[float, float, float], now_s: float
     ) -> Response | Invalid | Rejected:
+        first_s, start_s, end_s = span_s
         recent = self._ears.streams["response"].recent
         if self._per_trial:
             _, values, _ = recent.between(shown.onset_s, now_s)
@@ -114,7 +118,7 @@ class Judge:
         times, values, segments = recent.between(start_s, end_s)
         if not len(times):
             return Rejected("not-covered", "no sample came in the response window")
-        inside = segments[(times >= shown.onset_s) & (times <= end_s)]
+        inside = segments[(times >= first_s) & (times <= end_s)]
         if len(np.unique(inside)) > 1:
             return Rejected("stream-in-doubt", "the response stream was interrupted within the trial")
         return respond(rule, times, values, shown.onset_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Sequence
 
@@ -20,6 +21,8 @@ from closedloop.ports import Clock, Shown
 from closedloop.protocol.frames import FramePlan
 from closedloop.protocol.models import Protocol
 from closedloop.session import SessionStore, TrialRecord
+
+log = logging.getLogger(__name__)
 
 # Trials handed to the stage beyond the one on the screen: enough to bridge a slow write or a rendered
 # batch, few enough that a pause or a lost stream takes effect within a second.
@@ -91,6 +94,9 @@ class Presentation:
             for shown in self._screen.watch():
                 self._over.append((shown, self._presented.pop(shown.trial)))
             judged = self._judge_what_is_over(queue, tally)
+            if not self._over and not self._screen.waiting:
+                # nothing shown is left to be judged: a pause may last as long as it likes
+                self._ears.forget(self._clock.now() - MEMORY_S)
             self._director.heed(self._screen)
             if self._director.aborting is not None:
                 return False
@@ -114,7 +120,7 @@ class Presentation:
             self._over.popleft()
             judged = True
             self._acknowledge(record, verdict, tally)
-            queue.judge(valid=isinstance(verdict, Accepted))
+            queue.judge(record.trial, valid=isinstance(verdict, Accepted))
             self._ears.forget(shown.onset_s - MEMORY_S)
             if not queue.left:
                 self._dead_time.window_ended(self._judge.window_end(shown.onset_s))
@@ -131,6 +137,8 @@ class Presentation:
                 self._store.reject_trial(record.trial, verdict.reason, verdict.detail, now)
         if isinstance(verdict, Accepted):
             tally.add(record.image, verdict.value)
+        else:
+            log.info("trial %d is invalid, %s: %s", record.trial, verdict.reason, verdict.detail)
         self._progress.judged(verdict)
 
     # --- showing
@@ -152,12 +160,14 @@ class Presentation:
         return self._painter.paint(upcoming)
 
     def _may_show(self) -> bool:
-        if self._ears.live:
+        if self._ears.live or self._director.paused:
             self._trouble_since_s = None
         else:
             self._check_patience()
             return False
-        return not self._director.paused and self._screen.waiting <= LOOKAHEAD and not self._screen.full
+        if self._director.paused:
+            return False
+        return self._screen.waiting <= LOOKAHEAD and not self._screen.full
 
     def _check_patience(self) -> None:
         now = self._clock.now()

@@ -39,6 +39,11 @@ class ProgressKeeper:
         self._mean_score: float | None = None
         self._reference_score: float | None = None
 
+    @property
+    def invalid(self) -> int:
+        """Invalid trials of the whole session."""
+        return self._invalid + self._before[1]
+
     def go_on_from(self, valid: int, invalid: int) -> None:
         """Take the trials of earlier runs of this session."""
         self._before = (valid, invalid)
@@ -74,7 +79,7 @@ class ProgressKeeper:
                 generations=self._generations,
                 trials_done=done + sum(self._before),
                 trials_valid=self._valid + self._before[0],
-                trials_invalid=self._invalid + self._before[1],
+                trials_invalid=self.invalid,
                 trials_left_in_generation=left,
                 mean_score=self._mean_score,
                 reference_score=self._reference_score,

@@ -73,9 +73,15 @@ class GenerationQueue:
         self._in_flight.append(trial)
         return trial
 
-    def judge(self, *, valid: bool) -> QueuedTrial:
-        """Take the judgement of the oldest trial in flight; an invalid one is queued again, at the end."""
+    def judge(self, number: int, *, valid: bool) -> QueuedTrial:
+        """Take the judgement of the oldest trial in flight; an invalid one is queued again, at the end.
+
+        Raises:
+            ValueError: trial ``number`` is not the oldest one, so its judgement would go to another image.
+        """
         trial = self._in_flight.popleft()
+        if trial.trial != number:
+            raise ValueError(f"trial {number} was judged where trial {trial.trial} is the oldest in flight")
         if not valid:
             self.try_again(trial)
         return trial

@@ -44,47 +44,46 @@ def relive(threads: Sequence[EvolutionThread], history: History) -> list[str]:
 
 
 def _relive(thread: EvolutionThread, past: Sequence[Bred], history: History) -> str | None:
-    difference: str | None = None
-    rows = {len(bred.population) for bred in past}
-    if rows - {len(thread.optimizer.ask())}:
+    _check_size(thread, past, history.where)
+    thread.mean_scores.extend(bred.mean_evolved for bred in past if bred.told is not None)
+    taken, to_breed = past[: history.taken], past[history.taken :]
+    if taken:
+        _take_over(thread, taken[-1])
+    for bred in to_breed:
+        difference = _difference(thread, bred)
+        if difference is not None and not history.lenient:
+            raise SessionChangedError(
+                f"{history.where}: thread {thread.spec.name}, {difference}",
+                found="another code than the protocol and the recorded scores give",
+                expected="the same to the byte",
+                remedy=_REMEDY,
+            )
+        if difference is not None:
+            _take_over(thread, past[-1])
+            return f"thread {thread.spec.name}, {difference}: other codes than recorded; the recorded ones are taken"
+        if bred.told is not None:
+            thread.optimizer.tell(bred.told)
+    return None
+
+
+def _check_size(thread: EvolutionThread, past: Sequence[Bred], where: str) -> None:
+    size = len(thread.optimizer.ask())
+    other = next((len(bred.population) for bred in past if len(bred.population) != size), None)
+    if other is not None:
         raise SessionChangedError(
-            f"{history.where}: thread {thread.spec.name}",
-            found=f"a population of {len(thread.optimizer.ask())}",
-            expected=f"one of {max(rows)}, as recorded",
+            f"{where}: thread {thread.spec.name}",
+            found=f"a population of {size}",
+            expected=f"one of {other}, as recorded",
             remedy="The size of a population can't be changed within a session: begin a new session.",
         )
-    for index, bred in enumerate(past):
-        if index < history.taken:
-            if index == history.taken - 1:
-                _take_over(thread, bred)
-            if bred.told is not None:
-                thread.mean_scores.append(bred.mean_evolved)
-            continue
-        if difference is None:
-            difference = _difference(thread, bred)
-            if difference is not None and not history.lenient:
-                raise SessionChangedError(
-                    f"{history.where}: thread {thread.spec.name}, {difference}",
-                    found="another code than the protocol and the recorded scores give",
-                    expected="the same to the byte",
-                    remedy=_REMEDY,
-                )
-        if bred.told is not None:
-            thread.mean_scores.append(bred.mean_evolved)
-            if difference is None:
-                thread.optimizer.tell(bred.told)
-    if difference is None:
-        return None
-    _take_over(thread, past[-1])
-    return f"thread {thread.spec.name}, {difference}: other codes than recorded; the recorded ones are taken"
 
 
 def _difference(thread: EvolutionThread, bred: Bred) -> str | None:
     """Return generation and row of the first code that is not what the optimizer breeds, or None."""
     recorded, again = bred.population, thread.optimizer.ask()
     where = f"generation {recorded.generation}"
-    if recorded.codes.shape != again.codes.shape:
-        return f"{where} (codes of shape {recorded.codes.shape}, not {again.codes.shape})"
+    if recorded.codes.shape != again.codes.shape:  # another length of code; the sizes of populations agree
+        return f"{where}, row 0"
     same = (recorded.codes.view(np.uint32) == again.codes.view(np.uint32)).all(axis=1)
     same &= (recorded.parents == again.parents).all(axis=1) & (recorded.origin == again.origin)
     return None if same.all() else f"{where}, row {int(np.flatnonzero(~same)[0])}"
@@ -128,7 +127,7 @@ def requeue(order: Sequence[Item], history: History, max_repeats: int) -> tuple[
                 f"repeat {expected.item.repeat}, attempt {expected.attempt}",
                 remedy=_REMEDY,
             )
-        queue.judge(valid=judged.value is not None)
+        queue.judge(expected.trial, valid=judged.value is not None)
         _count(judged, tally)
     return queue, tally
 

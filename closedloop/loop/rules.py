@@ -28,6 +28,8 @@ def rule_of(spec: Response, units: Units, stream: StreamInfo) -> ResponseRule:
             expected=f"units from 0 to {unit_count - 1}",
             remedy="Correct the thread's units, or select another stream.",
         )
+    if kind.binned:
+        _require_a_bin(spec, stream)
     baseline = None if spec.baseline is None or kind is Kind.TRIALS else _window(spec.baseline)
     return ResponseRule(
         kind=kind,
@@ -38,7 +40,20 @@ def rule_of(spec: Response, units: Units, stream: StreamInfo) -> ResponseRule:
         bin_s=1 / stream.nominal_hz if kind.binned else None,
         max_silence_s=spec.liveness.max_silence_ms / 1000 if kind is Kind.SPIKES else None,
         max_rate_hz=spec.artefact.max_rate_hz,
+        all_units_known=kind is Kind.SPIKES and spec.unit_count is not None,
     )
+
+
+def _require_a_bin(spec: Response, stream: StreamInfo) -> None:
+    bin_ms = 1000 / stream.nominal_hz
+    for name, window in (("window", spec.window), ("baseline", spec.baseline)):
+        if window is not None and window.end_ms - window.start_ms < bin_ms:
+            raise StreamMismatchError(
+                f"response.{name}",
+                found=f"{window.end_ms - window.start_ms:g} ms, on a stream of {stream.nominal_hz:g} Hz",
+                expected=f"at least one bin of the stream, {bin_ms:g} ms",
+                remedy="Make the window longer, or send finer bins.",
+            )
 
 
 def _unit_count(spec: Response, units: Units, stream: StreamInfo, kind: Kind) -> int:

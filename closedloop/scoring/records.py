@@ -36,6 +36,7 @@ class Reason(str, Enum):
     DOUBLED = "doubled"
     NOT_FINITE = "not-finite"
     ARTEFACT = "artefact"
+    UNKNOWN_UNIT = "unknown-unit"
 
 
 @dataclass(frozen=True)
@@ -95,14 +96,18 @@ class ResponseRule:
     Attributes:
         kind: what the samples mean.
         window: response window.
-        unit_count: units of the stream. Kind spikes: indices at or above it are left out.
+        unit_count: units of the stream. Kind spikes: numbers at or above it are left out, or make the trial
+            invalid if ``all_units_known``.
         units: the units that count, each below ``unit_count``; the others are neither needed nor checked.
         baseline: baseline window, or None.
         bin_s: rates and counts: nominal bin width, 1 / nominal rate.
         max_silence_s: spikes: the longest time without a sample that still means "no spike".
         max_rate_hz: rates above this, of a unit that counts, are an artefact; None for no limit.
-        tolerance_bins: rates and counts: how far stamps may be off, as a share of a bin. A larger hole is
-            a loss, a larger overlap a doubled sample.
+        all_units_known: spikes: ``unit_count`` is the protocol's word and not just the units that count.
+        tolerance_bins: rates and counts: how far the step between two stamps may be off, as a share of a
+            bin. A larger hole is a loss, a larger overlap a doubled sample.
+        tolerance_s: the same in seconds; the larger of the two counts. Senders that stamp a chunk as they
+            push it are off by a scheduler's delay from chunk to chunk, some ms, however short the bins.
 
     Raises:
         ProtocolError: these do not fit each other.
@@ -116,7 +121,9 @@ class ResponseRule:
     bin_s: float | None = None
     max_silence_s: float | None = None
     max_rate_hz: float | None = None
+    all_units_known: bool = False
     tolerance_bins: float = 0.5
+    tolerance_s: float = 0.003
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", Kind(self.kind))
@@ -132,6 +139,12 @@ class ResponseRule:
         self._require(
             0 < self.tolerance_bins < 1, "tolerance", self.tolerance_bins, "a share of a bin, 0 to 1"
         )
+        self._require(0 <= self.tolerance_s < math.inf, "tolerance in seconds", self.tolerance_s, "0 or more")
+
+    @property
+    def slack_s(self) -> float:
+        """How far the step between two stamps of a binned kind may be off."""
+        return max(self.tolerance_bins * (self.bin_s or 0.0), self.tolerance_s)
 
     def end_s(self, onset_s: float) -> float:
         """Return the time after which every sample of a trial can be there."""

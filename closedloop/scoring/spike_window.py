@@ -51,5 +51,8 @@ def measure_spikes(
     if not np.isfinite(inside).all():
         return Invalid(Reason.NOT_FINITE, f"{name}: a unit number is NaN or infinite")
     units = inside.astype(np.int64)
+    if rule.all_units_known and (units >= rule.unit_count).any():
+        detail = f"{name}: a spike of unit {units.max()}, where the protocol knows {rule.unit_count} units"
+        return Invalid(Reason.UNKNOWN_UNIT, f"{detail} (from 0)")
     units = units[(units >= 0) & (units < rule.unit_count)]
     return np.bincount(units, minlength=rule.unit_count) / window.length_s

@@ -319,10 +319,6 @@ class SessionStore:
             ),
         )
 
-    def cancel_trial(self, trial: int) -> None:
-        """Take back an order that the stage dropped before its onset: it was never shown."""
-        self._do("DELETE FROM trials WHERE trial = ? AND run = ? AND status = 'ordered'", (trial, self.run))
-
     def set_onset(self, trial: int, onset_s: float) -> None:
         """Record the onset as soon as it is known."""
         self._do("UPDATE trials SET onset_s = ? WHERE trial = ? AND run = ?", (onset_s, trial, self.run))

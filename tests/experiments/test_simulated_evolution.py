@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from simulated_session import prepare
 
-from closedloop.errors import ProcessDiedError, StreamError, WindowClosedError
+from closedloop.errors import ProcessDiedError, ProtocolError, StreamError, WindowClosedError
 from closedloop.loop.commands import Command, CommandKind
+from closedloop.loop.recent import RecentSamples
 from closedloop.ports import Marker
 from closedloop.session import SessionReader
 from hardware.stage.simulated import StageFault
@@ -338,3 +340,52 @@ def test_a_marker_is_in_the_file_before_it_is_sent(tmp_path: Path) -> None:
     session.run()
     assert len(seen) == 2 * 14 + 4
     assert all(seen)
+
+
+def test_a_long_pause_costs_no_memory_and_no_patience(tmp_path: Path) -> None:
+    session = prepare(tmp_path / "one", "limits.generations=1", "limits.give_up_stream_s=3")
+    held: list[float] = []
+    keys = commands_at(session, (1001.0, CommandKind.PAUSE), (1060.0, CommandKind.RESUME))
+    faults = {1010.0: session.rig.source.disconnect, 1030.0: session.rig.source.restart}
+
+    def script() -> tuple[Command, ...]:
+        now = session.clock.now()
+        for at_s in [at_s for at_s in faults if now >= at_s]:
+            faults.pop(at_s)()
+        if 1040.0 < now < 1059.0 and not held:
+            held.append(sum(len(part) for part in gc.get_objects() if isinstance(part, RecentSamples)))
+        return keys()
+
+    session.operator.script = script
+    assert session.run().exit_status == "completed"
+    assert held[0] < 7000  # of 30,000 samples since the stream came back, a chunk each
+
+
+def test_a_spike_of_a_unit_that_the_protocol_does_not_know_makes_its_trial_invalid(tmp_path: Path) -> None:
+    session = prepare(
+        tmp_path / "one",
+        "response.kind=spikes",
+        "response.expected_rate_hz=null",
+        "response.unit_count=1",
+        "limits={generations: 1, max_repeats: 1}",
+        units=2,
+        respond=lambda trial, image: np.array([30.0, 60.0]),
+    )
+    session.run()
+    with SessionReader(session.folder) as reader:
+        assert "unknown-unit" in set(reader.table("trials").reason.dropna())
+
+
+def test_each_reference_is_shown_once_in_a_generation(tmp_path: Path) -> None:
+    session = prepare(tmp_path / "one", "references={random_codes: 3, per_generation: 3}")
+    session.run()
+    with SessionReader(session.folder) as reader:
+        shown = reader.table("trials").merge(reader.table("images"), on="image")
+        counts = shown[shown.kind == "reference"].groupby(["generation_x", "image"]).size()
+    assert len(counts) == 9
+    assert (counts == 1).all()
+
+
+def test_more_references_than_there_are_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ProtocolError, match="per_generation"):
+        prepare(tmp_path / "one", "references={random_codes: 3, per_generation: 5}")

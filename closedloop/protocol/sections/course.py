@@ -36,6 +36,13 @@ class References(Section):
                 "a folder or random_codes",
                 "Name one of them, or set per_generation to 0.",
             )
+        if self.random_codes and self.random_codes < self.per_generation:
+            raise MismatchError(
+                "per_generation",
+                f"{self.per_generation} references a generation, out of {self.random_codes}",
+                f"at most random_codes, {self.random_codes}",
+                "Each is shown once in a generation; for more trials of each, raise response.repeats.",
+            )
         return self
 
 

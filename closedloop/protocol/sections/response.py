@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from closedloop.protocol.sections.base import MismatchError, NotNegative, Positive, Section
 
+# In a shorter window one spike is a rate beyond anything that a neuron does.
+SHORTEST_WINDOW_MS = 1.0
+
 
 class StreamSelection(Section):
     """Picks one LSL stream; every key given must fit, and exactly one stream may."""
@@ -38,11 +41,11 @@ class WindowMs(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> WindowMs:
-        if not self.end_ms > self.start_ms:
+        if not self.end_ms >= self.start_ms + SHORTEST_WINDOW_MS:
             raise MismatchError(
                 "end_ms",
                 f"an end at {self.end_ms:g} ms",
-                f"one after the window's start at {self.start_ms:g} ms",
+                f"one at least {SHORTEST_WINDOW_MS:g} ms after the window's start at {self.start_ms:g} ms",
             )
         return self
 
@@ -54,7 +57,7 @@ class Liveness(Section):
     lost_after_ms: Positive = Field(default=400.0, description="Older: LOST.")
     recover_ms: NotNegative = Field(default=300.0, description="Must flow again this long before it is LIVE.")
     max_silence_ms: Positive = Field(
-        default=500.0, description="Kind spikes: longest silence that still counts as no spikes."
+        default=300.0, description="Kind spikes: longest silence that still counts as no spikes."
     )
 
     @model_validator(mode="after")

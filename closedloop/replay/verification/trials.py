@@ -75,7 +75,7 @@ def check_order(
             detail = f"recorded number {trial}; it should be {dealt.trial}"
             found.differences.append(Difference(Check.TRIALS, "trial numbering", detail, **at))
             break
-        queue.judge(valid=status == "valid")
+        queue.judge(dealt.trial, valid=status == "valid")
     else:
         finished = all((thread.index, generation) in recorded.finished_generations for thread in threads)
         if finished and queue.left:

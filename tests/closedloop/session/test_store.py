@@ -124,18 +124,6 @@ def test_an_invalid_trial_comes_back_with_its_reason_and_no_response(tmp_path: P
             reader.rates(7)
 
 
-def test_an_order_that_was_dropped_leaves_nothing_but_a_shown_trial_stays(tmp_path: Path) -> None:
-    store = with_images(tmp_path)
-    ordered(store, 7)
-    ordered(store, 8)
-    store.set_shown(Shown(8, FLIPS, 2, 0, complete=True))
-    store.cancel_trial(7)
-    store.cancel_trial(8)
-    store.abandon()
-    with SessionReader(tmp_path) as reader:
-        assert reader.table("trials")["trial"].tolist() == [8]
-
-
 def test_samples_come_back_in_order_corrected_and_by_time(tmp_path: Path) -> None:
     store = new(tmp_path)
     store.add_stream(INFO)
