@@ -49,7 +49,7 @@ response:
   wait_ms: 1500
 references: {{random_codes: 2, per_generation: 1}}
 limits: {{generations: {GENERATIONS}}}
-output: {{report: false}}
+output: {{report: false, tables: false, images: false}}
 """
 PHASES = ("set-up", "presentation", "scoring", "breeding", "closing")
 VICTIMS = ("stage", "ingest", "engine", "all")
@@ -316,16 +316,31 @@ def _walk_into(session: Session, out: Path, phase: str, generation: int) -> None
     engine = session.process.pid
     wanted = (generation + 1) * PER_GENERATION - 1 if phase != "closing" else GENERATIONS * PER_GENERATION - 1
     _await(lambda: _valid(out) >= wanted, session)
-    while phase_of(out) != phase:
-        if session.process.poll() is not None:
-            return
-        os.kill(engine, signal.SIGCONT)
-        time.sleep(_STRIDE_S)
-        os.kill(engine, signal.SIGSTOP)
+    with _ahead_of_all():
+        while phase_of(out) != phase:
+            if session.process.poll() is not None:
+                return
+            os.kill(engine, signal.SIGCONT)
+            time.sleep(_STRIDE_S)
+            os.kill(engine, signal.SIGSTOP)
     # and somewhat further in, if the phase lasts
     if phase == "closing":
         os.kill(engine, signal.SIGCONT)
         time.sleep(0.02 * (generation + 1))
+
+
+@contextmanager
+def _ahead_of_all() -> Iterator[None]:
+    """Let no other process keep this one from stopping the engine in time, where that is permitted."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, -15)
+    except PermissionError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
 
 
 def _await(holds: Any, session: Session, timeout_s: float = 180.0) -> None:
