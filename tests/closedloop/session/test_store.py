@@ -296,7 +296,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_file_is_no_session(tmp_path: Path) -> None:
     (tmp_path / "session.sqlite").touch()
-    with pytest.raises(SessionSchemaError, match="no session file"):
+    with pytest.raises(SessionSchemaError, match="blank file"):
         SessionReader(tmp_path)
 
 
@@ -326,7 +326,7 @@ def test_damage_inside_the_file_is_one_clear_error(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[8192:] = b"\x5a" * (len(content) - 8192)  # all but the first page
     path.write_bytes(content)
-    with pytest.raises(SessionDamagedError, match="Work on a copy"), SessionReader(tmp_path) as reader:
+    with pytest.raises(SessionDamagedError, match="salvage"), SessionReader(tmp_path) as reader:
         reader.table("trials")
 
 
