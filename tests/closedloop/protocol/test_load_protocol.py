@@ -313,7 +313,10 @@ def test_a_file_that_may_not_be_read(write, minimal):
         ("threads.0.units={combine: mean, units: [1, 1]}", "found a unit named twice"),
         ("threads=[{}, {}]", "found 'evolution' for a second time; expected a name for each thread"),
         ("threads=[]", "found a list of 0; expected at least 1 item"),
-        ("response.window={start_ms: 50, end_ms: 40}", "found an end at 40 ms; expected one at least 1 ms after"),
+        (
+            "response.window={start_ms: 50, end_ms: 40}",
+            "found an end at 40 ms; expected one at least 1 ms after",
+        ),
         ("response.subtract_baseline=1", "found the number 1; expected true or false"),
         ("references={per_generation: 2}", "but nothing to take them from"),
         ("stop=[{rule: score}]", "stop.0.score: found none; expected the level to reach"),

@@ -51,7 +51,7 @@ def test_units_hold_for_every_thread_or_for_one() -> None:
         ("windw.start_ms=70", "Did you mean 'window'"),
         ("window.strt_ms=70", "Did you mean 'start_ms'"),
         ("window=70", "window"),
-        ("window.start_ms=300", "one after the window's start"),
+        ("window.start_ms=300", "after the window's start"),
         ("window.start_ms", "no equals sign"),
         ("units=[1,2]", "exactly one, as combine is 'one'"),
         ("units=[9]", "9"),
