@@ -20,7 +20,7 @@ from experiments.closing import write_outputs
 from experiments.console import err
 from experiments.folder import make_session_folder, require_writable, session_name
 from experiments.interrupts import Interruptible, Interrupts
-from experiments.logfile import log_to
+from experiments.logfile import log_to, remembered
 from experiments.network import lsl_as_in
 from experiments.operator import TerminalOperator
 from experiments.parting import parting_words
@@ -33,6 +33,7 @@ from hardware.check import require_good, run_checks
 log = logging.getLogger(__name__)
 
 
+@remembered()
 def run_evolution(
     protocol_path: Path,
     *,
@@ -64,6 +65,9 @@ def run_evolution(
     say(
         f"protocol {loaded.path}: {len(protocol.threads)} thread(s), {protocol.limits.generations} generations"
     )
+    log.info("seed %d, protocol SHA-256 %s", protocol.seed, loaded.sha256)
+    for override in overrides:
+        log.info("set on the command line: %s", override)
     threads = make_threads(protocol)
     session_id = session_name(protocol, datetime.now().astimezone())
     return perform(
@@ -110,6 +114,8 @@ def perform(
     """
     protocol = loaded.protocol
     say(f"generator ready on {', '.join(sorted({thread.generator.device for thread in threads}))}")
+    for thread in threads:
+        log.info("thread %s: %s", thread.spec.name, thread.generator.provenance)
     with ExitStack() as opening:
         opening.enter_context(lsl_as_in(protocol.lsl))
         opened = opening.enter_context(
@@ -118,6 +124,8 @@ def perform(
         for note in check_timing(protocol, opened.display.period_s):
             say(f"note: {note}")
         findings = run_checks(protocol, output=base, display=opened.display, quick=True)
+        for finding in findings:
+            log.info("check: %s: %s (%s)", finding.name, finding.text, finding.verdict.value)
         require_good(findings)
         past = None if past_of is None else past_of(opened)
         interrupts = opening.enter_context(Interrupts(opened.rig.clock))

@@ -27,6 +27,7 @@ from experiments.differences import (
 )
 from experiments.environment import environment
 from experiments.evolution import finish, perform, say
+from experiments.logfile import remembered
 from experiments.prepare import make_threads
 from experiments.recorded import RecordedSession, read_session
 from experiments.rig import OpenedRig
@@ -39,6 +40,7 @@ PROTOCOL_FILE = "protocol.yaml"
 _LAST_BITS = 2
 
 
+@remembered()
 def resume_session(
     folder: Path,
     *,
