@@ -1,4 +1,8 @@
-"""One window of a stream whose samples stand for bins (kinds rates and counts)."""
+"""One window of a stream whose samples stand for bins (kinds rates and counts).
+
+Each step between two stamps may be off by a little, as senders' stamps are, but the number of samples in the
+window must be right: single steps forgive jitter, the number shows what was lost or doubled under its cover.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from closedloop.scoring.bins import bins_in, holes, overlaps, rates_of
+from closedloop.scoring.bins import Bins, bins_in, count_in, holes, overlaps, rates_of
 from closedloop.scoring.records import EDGE_S, Invalid, Kind, Reason, ResponseRule, Window
 
 Float64 = NDArray[np.float64]
@@ -38,18 +42,21 @@ def measure_binned(
         )
     begins, ends = holes(bins, start, end)
     widest = int(np.argmax(ends - begins))
-    # in a window shorter than a bin, half a bin could be all of it
-    allowed = rule.tolerance_bins * min(rule.bin_s, window.length_s)
+    # in a window as short as that, what is allowed could be all of it
+    allowed = min(rule.slack_s, rule.tolerance_bins * window.length_s)
     if ends[widest] - begins[widest] > allowed + EDGE_S:
         return Invalid.not_covered(name, "samples are missing", begins[widest], ends[widest], onset_s)
     steps = np.diff(bins.ends_s)
-    if len(steps) and steps.min() < (1 - rule.tolerance_bins) * rule.bin_s - EDGE_S:
+    if len(steps) and steps.min() < rule.bin_s - rule.slack_s - EDGE_S:
         at = (bins.ends_s[int(np.argmin(steps))] - onset_s) * 1000
         apart = steps.min() * 1000
         detail = (
             f"{name}: two samples {apart:.2f} ms apart at {at:.1f} ms, in bins of {rule.bin_s * 1000:g} ms"
         )
         return Invalid(Reason.DOUBLED, detail)
+    wrong = _wrong_number(rule, bins, start, end, name)
+    if wrong is not None:
+        return wrong
     rates = rates_of(values[bins.rows], rule.kind, rule.bin_s)
     used = rates[:, list(rule.units)]
     if not np.isfinite(used).all():
@@ -65,3 +72,17 @@ def measure_binned(
     with np.errstate(invalid="ignore"):  # units that do not count may hold NaN or infinity
         averaged: Float64 = (weights @ rates) / weights.sum()
     return averaged
+
+
+def _wrong_number(rule: ResponseRule, bins: Bins, start_s: float, end_s: float, name: str) -> Invalid | None:
+    """Say if there are more or fewer samples in a window than its length and jitter allow.
+
+    A window of n bins, whole or not, holds the stamps of n samples but for less than one; stamps that lie
+    within half the slack of their place at both of its edges add as many as fit into the slack.
+    """
+    assert rule.bin_s is not None  # noqa: S101  # the rule's own check; for the type checker
+    there, due = count_in(bins, start_s, end_s), (end_s - start_s) / rule.bin_s
+    if abs(there - due) <= 1 + (rule.slack_s + EDGE_S) / rule.bin_s:
+        return None
+    reason = Reason.NOT_COVERED if there < due else Reason.DOUBLED
+    return Invalid(reason, f"{name}: {there} samples, where {due:.0f} are due")

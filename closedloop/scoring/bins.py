@@ -69,6 +69,12 @@ def overlaps(bins: Bins, start_s: float, end_s: float) -> Float64:
     return shared.clip(min=0.0)
 
 
+def count_in(bins: Bins, start_s: float, end_s: float) -> int:
+    """Return how many of the stamps lie after ``start_s`` and not after ``end_s``."""
+    first, last = np.searchsorted(bins.ends_s, [start_s + EDGE_S, end_s + EDGE_S], side="right")
+    return int(last - first)
+
+
 def rates_of(values: NDArray[np.generic], kind: Kind, bin_s: float) -> Float64:
     """Return samples (k, units) of kind rates or counts as spikes/s, float64."""
     rates = values.astype(np.float64)

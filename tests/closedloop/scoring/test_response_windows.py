@@ -239,6 +239,56 @@ def test_a_response_is_given_if_and_only_if_no_needed_sample_is_lost(lost, start
     assert isinstance(result, Invalid) is any(hole > too_much for hole in shared.values())
 
 
+def pushed(seed, off_s, chunk=10):
+    """Return stamps of a sender at 1 kHz that stamps each chunk as it pushes it, too early or too late."""
+    times = grid(0.001)
+    late = np.random.default_rng(seed).uniform(-off_s, off_s, -(-len(times) // chunk))
+    return times + np.repeat(late, chunk)[: len(times)]
+
+
+@given(st.integers(0, 10**6))
+def test_chunks_stamped_as_they_are_pushed_are_measured(seed):
+    times = np.sort(pushed(seed, 0.001))
+    values = np.random.default_rng(seed).normal(80.0, 1.0, (len(times), 1)).clip(75, 85)
+    got = rates_at(binned(bin_s=0.001), times, values).rates_hz[0]
+    inside = (times > 0.047) & (times < 0.203)
+    assert values[inside].mean() == pytest.approx(got, abs=0.5)
+
+
+@pytest.mark.parametrize(("lost", "fine"), [(1, True), (3, True), (4, False), (20, False)])
+def test_at_1_khz_a_hole_hides_only_within_the_tolerance(lost, fine):
+    times = grid(0.001)
+    at = int(np.argmin(np.abs(times - 0.1)))
+    times = np.delete(times, slice(at, at + lost))
+    result = respond(binned(bin_s=0.001), ONSET + times, np.ones((len(times), 1)), ONSET)
+    assert isinstance(result, Response) is fine
+    if not fine:
+        assert result.reason is Reason.NOT_COVERED
+
+
+@given(st.integers(0, 10**6), st.integers(6, 40))
+def test_single_losses_add_up(seed, lost):
+    """No hole is too wide, but there are too few samples."""
+    times = grid(0.001)
+    inside = np.flatnonzero((times > 0.0505) & (times < 0.1995))[::3]
+    times = np.delete(times, np.random.default_rng(seed).choice(inside, lost, replace=False))
+    result = refused(binned(bin_s=0.001), times, np.ones((len(times), 1)))
+    assert result.reason is Reason.NOT_COVERED
+    assert f"{150 - lost} samples, where 150 are due" in result.detail
+
+
+def test_at_1_khz_a_doubled_chunk_is_seen_and_a_doubled_sample_takes_no_time():
+    times = grid(0.001)
+    values = np.random.default_rng(0).gamma(2, 20, (len(times), 1))
+    at = int(np.argmin(np.abs(times - 0.1)))
+    rule = binned(bin_s=0.001)
+    twice = np.sort(np.r_[np.arange(len(times)), np.arange(at, at + 20)])
+    assert refused(rule, times[twice], values[twice]).reason is Reason.DOUBLED
+    once = np.sort(np.r_[np.arange(len(times)), at])
+    got = rates_at(rule, times[once], values[once]).rates_hz
+    assert got == pytest.approx(rates_at(rule, times, values).rates_hz)
+
+
 # --- not finite, artefacts ---------------------------------------------------------------------
 
 
@@ -449,6 +499,7 @@ def test_samples_of_the_wrong_shape_or_kind_are_refused(rule, times, values):
         {"kind": Kind.TRIALS, "units": (3,)},
         {"kind": Kind.TRIALS, "units": (-1,)},
         {"kind": Kind.RATES, "bin_s": 0.01, "tolerance_bins": 1.0},
+        {"kind": Kind.RATES, "bin_s": 0.01, "tolerance_s": -0.001},
     ],
 )
 def test_a_rule_that_does_not_fit_together_is_refused(wrong):
