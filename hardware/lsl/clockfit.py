@@ -73,6 +73,11 @@ class ClockFit:
             raise LookupError("no clock probe yet")
         return self._probes[-1].offset_s
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the newest probe is off the line: one that got stuck, or a step that is not sure yet."""
+        return bool(self._off_line)
+
     def add(self, probe: Probe) -> bool:
         """Take a probe in.
 
@@ -98,12 +103,13 @@ class ClockFit:
         """Begin anew after a gap or a restarted source.
 
         Args:
-            keep_newest: the connection is still the same (a gap), so its newest probe is a start; False
-                for a new connection, whose clock may be any.
+            keep_newest: the connection is still the same (a gap), so its newest probe is a start, and what
+                was in doubt stays so; False for a new connection, whose clock may be any.
         """
         kept = self._probes[-1] if keep_newest and self._probes else None
         self._probes.clear()
-        self._off_line.clear()
+        if not keep_newest:
+            self._off_line.clear()
         if kept is not None:
             self._probes.append(kept)
             self._refit()

@@ -113,8 +113,9 @@ class Keeper(threading.Thread):
         while True:
             if self._wanted.wait(_PROBE_EVERY_S) and self._reconnect():
                 known_s = self._connection.probe.time_s
-            if self._wanted.is_set():
+            if self._wanted.is_set() and self._disconnected:
                 continue
+            # one that seems silent may only have a clock that has stepped back, and this is what shows it
             try:
                 probe = discover.probe_clock(self._connection.inlet, timeout_s=1.0)
             except _GONE:

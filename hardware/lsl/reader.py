@@ -94,6 +94,14 @@ class Reader:
     def _probed(self, probe: Probe) -> None:
         if self._fit.add(probe):
             self._segment += 1  # the sender's clock has stepped
+        if self._fit.in_doubt:
+            change = self._monitor.distrust(
+                pylsl.local_clock(), "a measurement of its clock is off; it may have stepped"
+            )
+            if change is not None:
+                self._emit(change)
+        else:
+            self._monitor.trust()
         self._emit(
             ClockProbe(self._role, self._segment, probe.time_s, probe.offset_s, probe.uncertainty_s / 2)
         )
@@ -126,6 +134,9 @@ class Reader:
             newest_s = float(stamps_s[stop - 1])
             # the fit goes by local time, which the newest probe's offset gives well enough to look it up
             correction = self._fit.at(newest_s + self._fit.newest_offset_s)
+            change = self._monitor.heard(newest_s + correction.offset_s, received_s, correction.uncertainty_s)
+            if change is not None:
+                self._emit(change)  # before the samples, so that nothing is judged by them
             self._emit_chunk(
                 Chunk(
                     role=self._role,
@@ -139,7 +150,6 @@ class Reader:
                 )
             )
             self._sequence += 1
-            self._monitor.heard(newest_s + correction.offset_s, received_s)
         if not self._keep_alive and self._info.kind in _KEEP_ALIVE_KINDS and bool((values[:, 0] == -1).any()):
             self._keep_alive = True
             self._monitor.limits = thresholds(

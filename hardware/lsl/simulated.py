@@ -248,7 +248,9 @@ class SimulatedSource:
                 received_s=now_s,
             )
             stream.sequence += 1
-            stream.monitor.heard(float(chunk.stamps_raw_s[-1]), now_s)
+            change = stream.monitor.heard(float(chunk.stamps_raw_s[-1]), now_s, _UNCERTAINTY_S)
+            if change is not None:
+                events.append(change)
             if self._faults.lose_chunks and stream.info.role == "response":
                 self._faults = replace(self._faults, lose_chunks=self._faults.lose_chunks - 1)
                 events.append(StreamOverflow(stream.info.role, 1, now_s))

@@ -72,6 +72,23 @@ def test_single_outliers_between_good_probes_are_no_step() -> None:
     assert fit.at(60).offset_s == pytest.approx(5.0, abs=1e-3)
 
 
+def test_the_first_probe_off_the_line_raises_doubt_until_it_is_resolved() -> None:
+    outlier, step = ClockFit(), ClockFit()
+    for fit in (outlier, step):
+        end_s = feed(fit, 5.0, 0.0, 1, 10)
+        assert not fit.in_doubt
+        fit.add(Probe(end_s + 2, 5.05, 2e-4))
+        assert fit.in_doubt
+        fit.restart(keep_newest=True)  # a step of the stamps is a gap, too
+        assert fit.in_doubt
+    outlier.add(Probe(end_s + 4, 5.0, 2e-4))
+    assert not outlier.in_doubt
+    step.add(Probe(end_s + 4, 5.05, 2e-4))
+    assert step.in_doubt
+    assert step.add(Probe(end_s + 6, 5.05, 2e-4))
+    assert not step.in_doubt
+
+
 def test_drift_is_learnt() -> None:
     fit = ClockFit()
     end_s = feed(fit, 100.0, 5e-5, 3, 90)

@@ -56,8 +56,53 @@ def test_a_backlog_does_not_make_it_live() -> None:
 
 def test_stamps_of_the_future_do_not_hide_silence() -> None:
     monitor = live()
-    monitor.heard(stamp_s=1e6, received_s=1.0)
-    assert states(run(monitor, 1, 2, flows=False)) == [StreamState.LATE, StreamState.LOST]
+    late = monitor.heard(stamp_s=1e6, received_s=1.0)
+    assert late is not None
+    assert (late.state, late.time_s) == (StreamState.LATE, 1.0)
+    assert states(run(monitor, 1, 2, flows=False)) == [StreamState.LOST]
+
+
+@pytest.mark.parametrize(("ahead_s", "believed"), [(0.009, True), (0.012, False), (0.5, False)])
+def test_stamps_of_the_future_put_a_flowing_stream_in_doubt(ahead_s: float, believed: bool) -> None:
+    monitor = live()
+    late = monitor.heard(1.0 + ahead_s, 1.0)
+    assert (late is None) is believed
+    if late is None:
+        assert not run(monitor, 1, 2, flows=True)
+        return
+    assert f"{ahead_s * 1000:.0f} ms in the future" in late.reason
+    assert monitor.heard(1.0 + ahead_s, 1.0, uncertainty_s=ahead_s) is None  # may be so
+    back, alive = run(monitor, 1.01, 3, flows=True)
+    assert (back.state, alive.state) == (StreamState.RECOVERING, StreamState.LIVE)
+    # what was handed out with these stamps must answer no trial to come
+    assert back.time_s >= 1.0 + ahead_s
+    assert alive.time_s - back.time_s == pytest.approx(0.3, abs=2 * STEP_S)
+
+
+def test_stamps_that_stay_in_the_future_are_never_live() -> None:
+    monitor = live()
+    for k in range(100, 300):
+        monitor.heard(k * STEP_S + 5.0, k * STEP_S)
+        monitor.tick(k * STEP_S)
+        assert monitor.state is StreamState.LATE
+
+
+def test_a_slow_stream_is_not_live_between_stamps_of_the_future() -> None:
+    monitor = LivenessMonitor("response", Thresholds(2.5, 2.75, 0.3), 0.0)
+    for second in range(10):
+        monitor.heard(second + 0.05, float(second))
+        assert StreamState.LIVE not in states(run(monitor, second, second + 1, flows=False))
+
+
+def test_a_clock_in_doubt_is_late_until_it_is_trusted() -> None:
+    monitor = live()
+    late = monitor.distrust(1.0, "its clock")
+    assert late is not None
+    assert (late.state, late.time_s, late.reason) == (StreamState.LATE, 1.0, "its clock")
+    assert monitor.distrust(1.1, "its clock") is None
+    assert not run(monitor, 1, 2, flows=True)
+    monitor.trust()
+    assert states(run(monitor, 2, 3, flows=True)) == [StreamState.RECOVERING, StreamState.LIVE]
 
 
 def test_a_broken_connection_is_lost_at_once_and_needs_samples_to_recover() -> None:
