@@ -12,6 +12,7 @@ import pylsl
 from closedloop.ports import StreamInfo
 from closedloop.protocol.models import StreamSelection
 from hardware.lsl.clockfit import Probe
+from hardware.lsl.markers import STREAM_NAME, STREAM_TYPE
 from hardware.lsl.selection import fitting, select
 
 _DTYPES = {
@@ -94,8 +95,13 @@ def find(
         round_s = _ROUND_S
         infos = [info for _, info in found]
         if fitting(selection, infos) or time.monotonic() >= until_s:
-            chosen = select(role, selection, infos)
+            # a session's own markers are no stream that anybody could have meant
+            chosen = select(role, selection, fitting(selection, infos) or [i for i in infos if not _own(i)])
             return next((raw, info) for raw, info in found if info.uid == chosen.uid)
+
+
+def _own(info: StreamInfo) -> bool:
+    return info.name == STREAM_NAME and info.type == STREAM_TYPE
 
 
 def look(role: str, kind: str, wait_s: float) -> list[tuple[pylsl.StreamInfo, StreamInfo]]:
