@@ -11,15 +11,17 @@ import pylsl
 
 from closedloop.ports import StreamInfo
 from closedloop.protocol.models import Protocol
+from closedloop.scoring import ResponseRule
 from hardware.check.finding import Finding, Verdict, at_most, told
 from hardware.lsl.contract import check_response
 from hardware.lsl.discover import find, probe_clock
+from hardware.lsl.liveness import FUTURE_S
 
 UNCERTAINTY_MS = 2.0
 """Of the clock offset: more would smear the response window's edges."""
 
 RATE_SHARE = 0.05
-"""The rate of a regular stream, measured over a second, may differ from its nominal one by this."""
+"""The rate of a regular stream, measured over a second, may differ from its nominal one by this at most."""
 
 _LISTEN_S = 1.5
 _PROBE_S = 3.0
@@ -40,7 +42,7 @@ def judge_stream(protocol: Protocol) -> Sequence[Finding]:
     try:
         inlet.open_stream(timeout=_PROBE_S)
         probe = probe_clock(inlet, _PROBE_S)
-        stamps_s, values = listen(inlet)
+        stamps_s, values, received_s = listen(inlet)
     except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
         return [
             _there(info),
@@ -64,23 +66,25 @@ def judge_stream(protocol: Protocol) -> Sequence[Finding]:
             "Connect the recording computer by cable, without a busy switch between.",
         ),
         told("response stream: clock offset", probe.offset_s * 1e3, "ms"),
+        _ahead(stamps_s + probe.offset_s - received_s, probe.uncertainty_s / 2),
         *(_regular(info, stamps_s, ages_s, protocol) if info.nominal_hz > 0 else _irregular(stamps_s)),
         _values(values),
     ]
 
 
-def listen(inlet: pylsl.StreamInlet) -> tuple[np.ndarray, np.ndarray]:
-    """Return the stamps (n,) and values (n, channels) that come in a moment (blocks so long)."""
-    chunks, stamps = [], []
+def listen(inlet: pylsl.StreamInlet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the raw stamps (n,), values (n, channels) and receipts (n,) of a moment (blocks so long)."""
+    chunks, stamps, receipts = [], [], []
     until_s = time.monotonic() + _LISTEN_S
     while time.monotonic() < until_s:
         values, stamps_s = inlet.pull_chunk(timeout=0.05, max_samples=1024)
         if stamps_s:
             chunks.append(np.asarray(values, float))
             stamps.append(np.asarray(stamps_s, float))
+            receipts.append(np.full(len(stamps_s), pylsl.local_clock()))
     if not stamps:
-        return np.empty(0), np.empty((0, inlet.channel_count))
-    return np.concatenate(stamps), np.concatenate(chunks)
+        return np.empty(0), np.empty((0, inlet.channel_count)), np.empty(0)
+    return np.concatenate(stamps), np.concatenate(chunks), np.concatenate(receipts)
 
 
 def _there(info: StreamInfo) -> Finding:
@@ -96,7 +100,18 @@ def _regular(
     span_s = float(stamps_s[-1] - stamps_s[0]) if len(stamps_s) > 1 else math.nan
     rate_hz = (len(stamps_s) - 1) / span_s if span_s > 0 else math.nan
     off = abs(rate_hz / info.nominal_hz - 1)
+    slack_s, share = slack(info.nominal_hz, protocol)
     return [
+        at_most(
+            "response stream: jitter of stamps",
+            float(np.abs(np.diff(stamps_s) - 1 / info.nominal_hz).max()) * 1e3
+            if len(stamps_s) > 1
+            else math.nan,
+            slack_s * 1e3,
+            "ms",
+            "Let the sender stamp its samples by its own sample clock (first stamp + samples / rate), not by "
+            "the moment at which it pushes them; trials with worse stamps are invalid.",
+        ),
         at_most(
             "response stream: age of newest sample",
             float(ages_s[-1]) * 1e3 if len(ages_s) else math.nan,
@@ -108,11 +123,34 @@ def _regular(
             "response stream: rate",
             rate_hz,
             "Hz",
-            Verdict.UNKNOWN if math.isnan(off) else Verdict.OK if off <= RATE_SHARE else Verdict.BAD,
-            f"{info.nominal_hz:g} Hz within {RATE_SHARE:.0%}",
+            Verdict.UNKNOWN if math.isnan(off) else Verdict.OK if off <= share else Verdict.BAD,
+            f"{info.nominal_hz:g} Hz within {share:.1%}",
             "Correct the nominal rate that the sender announces, or see why samples are lost.",
         ),
     ]
+
+
+def slack(nominal_hz: float, protocol: Protocol) -> tuple[float, float]:
+    """Return how far a step between stamps (s), and the rate (a share), may be off before trials are invalid.
+
+    Scoring wants the number of samples that the length of a window makes due, so a rate that is off by
+    more than its slack in the longest window would spoil every trial.
+    """
+    response = protocol.response
+    slack_s = max(ResponseRule.tolerance_bins / nominal_hz, ResponseRule.tolerance_s)
+    windows = [window for window in (response.window, response.baseline) if window is not None]
+    longest_s = max(window.end_ms - window.start_ms for window in windows) / 1000
+    return slack_s, min(RATE_SHARE, slack_s / longest_s)
+
+
+def _ahead(ahead_s: np.ndarray, uncertainty_s: float) -> Finding:
+    return at_most(
+        "response stream: stamps in the future",
+        max(0.0, float(ahead_s.max())) * 1e3 if len(ahead_s) else 0.0,
+        (FUTURE_S + uncertainty_s) * 1e3,
+        "ms",
+        "Correct the sender's stamps: LSL's local_clock at the end of the bin or at the spike.",
+    )
 
 
 def _irregular(stamps_s: np.ndarray) -> Sequence[Finding]:

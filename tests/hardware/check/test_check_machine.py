@@ -112,13 +112,15 @@ def test_a_gpu_is_required_only_where_the_protocol_names_one() -> None:
 
 _SENDER = """
 import sys, time, math, pylsl
-source_id, rate, channels, nan = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "nan"
+source_id, rate, channels, how = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 outlet = pylsl.StreamOutlet(pylsl.StreamInfo("rates", "ephys", channels, rate, pylsl.cf_float32, source_id))
 print("up", flush=True)
 start, sent = pylsl.local_clock(), 0
 while True:
     while sent < (pylsl.local_clock() - start) * rate:
-        outlet.push_sample([math.nan if nan and sent % 10 == 0 else 1.0] * channels)
+        own_clock = start + sent / rate + (0.5 if how == "ahead" else 0.0)
+        stamp = pylsl.local_clock() if how == "as-pushed" else own_clock
+        outlet.push_sample([math.nan if how == "nan" and sent % 10 == 0 else 1.0] * channels, stamp)
         sent += 1
     time.sleep(0.01)
 """
@@ -126,7 +128,7 @@ while True:
 
 @pytest.fixture
 def sender(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A sender of rates at 200 Hz; ``nan`` as its parameter puts NaN among them."""
+    """A sender of rates at 200 Hz; its parameter says what is wrong with it."""
     source_id = f"check-{uuid.uuid4().hex}"
     words = [sys.executable, "-c", _SENDER, source_id, "200", "4", getattr(request, "param", "")]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
@@ -149,6 +151,17 @@ def test_a_good_stream_is_fit(sender: str) -> None:
 def test_a_stream_of_nan_refuses(sender: str) -> None:
     refusing = [finding.name for finding in judge_stream(_protocol(sender)) if finding.refuses]
     assert refusing == ["response stream: values that are numbers"]
+
+
+@pytest.mark.lsl
+@pytest.mark.parametrize(
+    ("sender", "named"),
+    [("as-pushed", "jitter of stamps"), ("ahead", "stamps in the future")],
+    indirect=["sender"],
+)
+def test_stamps_that_trials_would_be_invalid_by_refuse(sender: str, named: str) -> None:
+    refusing = [finding.name for finding in judge_stream(_protocol(sender)) if finding.refuses]
+    assert f"response stream: {named}" in refusing
 
 
 @pytest.mark.lsl
