@@ -32,6 +32,12 @@ def subject(
     source_id: Annotated[str | None, typer.Option(help="Its source id, which a protocol pins.")] = None,
     rate_hz: Annotated[float | None, typer.Option(help="Nominal rate of rates and counts.")] = None,
     display: Annotated[str | None, typer.Option(help="X display to look at; default: DISPLAY.")] = None,
+    wait_display_s: Annotated[
+        float | None,
+        typer.Option(
+            "--wait-display", metavar="SECONDS", help="How long to wait for an X server; default: 5."
+        ),
+    ] = None,
     patch_px: Annotated[
         str | None,
         typer.Option(

@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--source-id", help="of the response stream")
     add("--rate-hz", type=float, help="of rates and counts (default 1000)")
     add("--display", help="X display (default: DISPLAY)")
+    add("--wait-display", dest="wait_display_s", type=float, help="seconds to wait for it (default 5)")
     add("--patch-x", type=int, help="photodiode patch: a pixel's column; negative: from the right")
     add("--patch-y", type=int, help="its row from the top; negative: from the bottom")
     add("--picture", dest="picture_px", type=_numbers(4), metavar="X,Y,W,H", help="where pictures appear")

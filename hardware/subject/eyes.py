@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
+import time
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from closedloop.errors import NoDisplayError
 from hardware.photodiode import EdgeDetector, PatchSampler
 from hardware.subject.neurons import Neurons
 from hardware.subject.options import SubjectOptions
 from hardware.subject.pictures import Picture
+
+_TRY_AGAIN_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Eyes:
     """
 
     def __init__(self, options: SubjectOptions) -> None:
-        self._screen = PatchSampler(0, 0, options.display)
+        self._screen = _open_screen(options.display, options.wait_display_s)
         width, height = self._screen.size_px
         x, y = options.patch_px
         self._screen.aim(x + width if x < 0 else x, y + height if y < 0 else y)
@@ -67,6 +72,18 @@ class Eyes:
     def close(self) -> None:
         """Close the connection to the screen."""
         self._screen.close()
+
+
+def _open_screen(display: str | None, wait_s: float) -> PatchSampler:
+    """Open the screen; an X server may be starting at the same time, so it is given a while."""
+    until_s = time.monotonic() + wait_s
+    while True:
+        try:
+            return PatchSampler(0, 0, display)
+        except NoDisplayError:
+            if time.monotonic() >= until_s or not sys.platform.startswith("linux"):
+                raise
+        time.sleep(_TRY_AGAIN_S)
 
 
 class Cortex:

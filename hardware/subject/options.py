@@ -24,6 +24,7 @@ class SubjectOptions:
         rate_hz: nominal rate of ``rates`` and ``counts``.
         chunk_s: how often samples are sent.
         display: X display; None takes ``DISPLAY``.
+        wait_display_s: how long to wait for an X server that does not answer yet.
         patch_px: the pixel ``(x, y)`` of the photodiode patch to watch, from the screen's top left; negative
             numbers count from the right and from the bottom.
         picture_px: rectangle ``(x, y, w, h)`` of the screen where pictures appear; None takes the square of
@@ -52,6 +53,7 @@ class SubjectOptions:
     rate_hz: float = 1000.0
     chunk_s: float = 0.010
     display: str | None = None
+    wait_display_s: float = 5.0
     patch_px: tuple[int, int] = (10, -10)
     picture_px: tuple[int, int, int, int] | None = None
     patch_levels: tuple[float, float] = (85.0, 170.0)

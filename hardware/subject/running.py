@@ -54,6 +54,9 @@ def run(options: SubjectOptions, stopped: Callable[[], bool] = lambda: False) ->
         print(f"simulated subject: {error}", file=sys.stderr)  # noqa: T201 - a command's message
     finally:
         subject.close()
+    if not (subject.seen or subject.missed):
+        where = f"display {options.display or '$DISPLAY'}, patch at pixel {options.patch_px}"
+        print(f"simulated subject: no picture came on; it looked at {where}", file=sys.stderr)  # noqa: T201 - a command's message
     print(f"simulated subject: saw {subject.seen} pictures, missed {subject.missed}", file=sys.stderr)  # noqa: T201 - a command's message
 
 
