@@ -76,8 +76,11 @@ def _problem(detail: ErrorDetails, top: type[BaseModel], at: KeyPath) -> Problem
     if kind == "string_pattern_mismatch":
         return Problem(path, found, f"text of the form {context['pattern']}", _description(loc, top))
     if kind == "string_type" and isinstance(value, (int, float)):
-        written = ("true" if value else "false") if isinstance(value, bool) else value
-        return Problem(path, found, "text", f"Put it in quotes: '{written}'.")
+        if isinstance(value, bool):
+            return Problem(path, found, "text", f"Put it in quotes: '{'true' if value else 'false'}'.")
+        # the number's own form may be another than what was written: 000 and 12e999 are 0 and infinite
+        remedy = """Put it in quotes, as it was written (with --set: 'KEY="VALUE"')."""
+        return Problem(path, found, "text", remedy)
     return Problem(path, found, _WORDS.get(kind, detail["msg"]))
 
 

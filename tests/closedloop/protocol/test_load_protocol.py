@@ -182,7 +182,7 @@ def test_message_for_many_problems(write):
     assert error_of(path) == (
         """\
 p.yaml: found 12 problems; expected none. Correct each and start again:
-  line 2, subject.id: found the number 12; expected text. Put it in quotes: '12'.
+  line 2, subject.id: found the number 12; expected text. Put it in quotes, as it was written (with --set: 'KEY="VALUE"').
   line 3, presentation.on_ms: found the text 'fast'; expected a number.
   line 3, presentation.off_ms: found the number nan; expected a finite number.
   line 4, seed: found true; expected a whole number.

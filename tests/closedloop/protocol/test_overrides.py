@@ -50,6 +50,11 @@ def test_the_last_of_several_counts(write, minimal):
             "seed",
             "--set seed: found no equals sign; expected key.key=value. For example --set presentation.on_ms=80.",
         ),
+        (
+            # not "put it in quotes: '0'", which would be another text
+            "threads.0.generator.sha256=" + 64 * "0",
+            """found the number 0; expected text. Put it in quotes, as it was written (with --set: 'KEY="VALUE"').""",
+        ),
         ("=3", "--set =3: found an empty key; expected key.key=value."),
         ("a..b=3", "found an empty key"),
         ("seed=[", "--set seed=[: found broken YAML"),
