@@ -14,12 +14,14 @@ from closedloop.optimizers import make_optimizer, optimizer_parameters
 from closedloop.protocol.models import Protocol, References
 from closedloop.replay.recorded import Recorded, read_recorded
 from closedloop.replay.verification import Check, Verification, verify
-from closedloop.session import SessionReader
+from closedloop.session import SessionReader, amendments
 from closedloop.session.soundness import damage_told
 from experiments.console import err, out
 from experiments.prepare import make_threads
 
 SHOWN = 20
+# sections of a protocol that change nothing of what is compared
+_HARMLESS = ("limits", "output", "notes", "display", "stop", "lsl")
 
 
 def verify_session(session: Path) -> Verification:
@@ -62,7 +64,7 @@ def rebuild_threads(recorded: Recorded) -> tuple[list[EvolutionThread], list[str
     Returns:
         The evolutions at their first generation, and what could not be had, in sentences.
     """
-    protocol, notes = recorded.protocol, []
+    protocol, notes = recorded.protocol, _changed_runs(recorded)
     alone = _without_initial_codes(protocol)
     try:
         threads = make_threads(alone)
@@ -75,6 +77,24 @@ def rebuild_threads(recorded: Recorded) -> tuple[list[EvolutionThread], list[str
         if spec.optimizer.initial_codes is not None:
             _give_initial_codes(recorded, thread)
     return threads, notes
+
+
+def _changed_runs(recorded: Recorded) -> list[str]:
+    """Name runs that went on with another protocol: what differs from then on may be those changes."""
+    first = recorded.protocol.model_dump(exclude=set(_HARMLESS))
+    meta = recorded.reader.meta()
+    notes = []
+    for run in recorded.periods_s:
+        text = meta.get(amendments.key_of_run(amendments.JSON, run))
+        if (
+            text is not None
+            and Protocol.model_validate_json(text).model_dump(exclude=set(_HARMLESS)) != first
+        ):
+            notes.append(
+                f"Run {run} went on with changes to the protocol that a person accepted; the session is compared"
+                " with the protocol of its beginning, so differences from then on may be these changes."
+            )
+    return notes
 
 
 def _without_initial_codes(protocol: Protocol) -> Protocol:
