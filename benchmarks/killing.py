@@ -160,7 +160,7 @@ def expected(protocol_file: Path, invalid: set[int]) -> dict[str, list[Any]]:
                     "valid" if valid else "invalid",
                 )
             )
-            queue.judge(valid=valid)
+            queue.judge(trial.trial, valid=valid)
         next_trial = queue.next_trial
         scored = score_generation(0, generation, images, references, tally, protocol.response.normalise)
         thread.optimizer.tell(scored.told)
