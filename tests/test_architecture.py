@@ -50,7 +50,7 @@ def test_every_file_is_in_ruffs_form() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_mypy_finds_nothing_in_the_science() -> None:
+def test_mypy_finds_nothing() -> None:
     _run(_tool("mypy"))
 
 

@@ -63,7 +63,11 @@ class Optimizer(Protocol):
     """
 
     name: ClassVar[str]
-    parameters_type: ClassVar[type[BaseModel]]
+
+    @property
+    def parameters_type(self) -> type[BaseModel]:
+        """The model of its parameters; a constant of the class."""
+        ...
 
     def ask(self) -> Population:
         """Return the population to be shown now."""
