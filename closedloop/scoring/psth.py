@@ -98,7 +98,7 @@ def _binned_course(rule: ResponseRule, times_s: Float64, values: NDArray[Any], e
     spoilt = (shared > 0).astype(float) @ bad.astype(float) > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         course: Float64 = (shared @ np.where(bad, 0.0, rates)) / covered[:, None]
-    course[covered < np.diff(edges) - rule.tolerance_bins * bin_s - EDGE_S] = np.nan
+    course[covered < np.diff(edges) - rule.slack_s - EDGE_S] = np.nan
     course[spoilt] = np.nan
     return course
 
