@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import psutil
@@ -156,10 +157,10 @@ def loaded(names: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def _end(process: subprocess.Popen[bytes], name: str, log: object) -> None:
+def _end(process: subprocess.Popen[bytes], name: str, log: IO[str]) -> None:
     if process.poll() is not None:
-        log.seek(0)  # type: ignore[attr-defined]  # a file
-        print(f"  WARNING: the load '{name}' ended early: {log.read()[-500:]}")  # type: ignore[attr-defined]
+        log.seek(0)
+        print(f"  WARNING: the load '{name}' ended early: {log.read()[-500:]}")
     for child in [*psutil.Process(process.pid).children(recursive=True)] if process.poll() is None else []:
         with contextlib.suppress(psutil.NoSuchProcess):
             child.kill()
