@@ -60,21 +60,24 @@ def run(options: SubjectOptions, stopped: Callable[[], bool] = lambda: False) ->
     print(f"simulated subject: saw {subject.seen} pictures, missed {subject.missed}", file=sys.stderr)  # noqa: T201 - a command's message
 
 
-def _commands() -> queue.SimpleQueue[str]:
-    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+def _commands() -> queue.SimpleQueue[str | None]:
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:
         for line in sys.stdin:
             lines.put(line.strip())
-        lines.put("quit")  # whoever gave the commands has gone
+        lines.put(None)  # whoever gave the commands has gone, and hears no answer
 
     threading.Thread(target=read, name="commands", daemon=True).start()
     return lines
 
 
-def _obey(subject: Subject, commands: queue.SimpleQueue[str]) -> None:
+def _obey(subject: Subject, commands: queue.SimpleQueue[str | None]) -> None:
     while not commands.empty():
         line = commands.get_nowait()
+        if line is None:
+            subject.asked_to_quit = True
+            return
         if not line:
             continue
         try:

@@ -21,7 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if here in item.path.parents:
             for mark in ("end_to_end", "display", "lsl", "models"):
                 item.add_marker(mark)
-            item.add_marker(pytest.mark.timeout(300))
+            item.add_marker(
+                pytest.mark.timeout(600)
+            )  # a busy machine takes many times as long as an idle one
             if not sys.platform.startswith("linux"):
                 item.add_marker(pytest.mark.skip(reason="the simulated subject reads the screen through X11"))
 
