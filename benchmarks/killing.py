@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -282,7 +282,7 @@ def kill_one(
 
 
 def _strike(
-    session: Session, out: Path, phase: str, victim: str, chance: float
+    session: Program, out: Path, phase: str, victim: str, chance: float
 ) -> tuple[str, dict[str, psutil.Process]]:
     """Wait for the instant and kill; return the phase that was hit, and all processes of the session."""
     engine = session.process.pid
@@ -311,7 +311,7 @@ def _strike(
     return hit_at, there
 
 
-def _walk_into(session: Session, out: Path, phase: str, generation: int) -> None:
+def _walk_into(session: Program, out: Path, phase: str, generation: int) -> None:
     """Let the engine go on in strides of a fraction of a millisecond until it is in a short phase."""
     engine = session.process.pid
     wanted = (generation + 1) * PER_GENERATION - 1 if phase != "closing" else GENERATIONS * PER_GENERATION - 1
@@ -343,7 +343,7 @@ def _ahead_of_all() -> Iterator[None]:
         os.setpriority(os.PRIO_PROCESS, 0, 0)
 
 
-def _await(holds: Any, session: Session, timeout_s: float = 180.0) -> None:
+def _await(holds: Callable[[], bool], session: Program, timeout_s: float = 180.0) -> None:
     until_s = time.monotonic() + timeout_s
     while not holds():
         if session.process.poll() is not None or time.monotonic() > until_s:
@@ -395,17 +395,22 @@ def _told(words: str, exit_code: int, victim: str) -> bool:
 def _go_on(
     protocol_file: Path, out: Path, folders: list[Path], environment: dict[str, str]
 ) -> tuple[str, str]:
-    log = out.with_name(f"{out.name}-again.txt")
-    if folders:
-        with Program(["resume", str(folders[0])], log, environment) as program:
-            code, words = program.wait(), program.told
+    """Go on with a session, or start anew where none had begun; again if the machine was too busy to begin."""
+    words = ""
+    for attempt in range(3):
+        log = out.with_name(f"{out.name}-again{attempt}.txt")
+        command = ["resume", str(folders[0])] if folders else ["run", str(protocol_file), "--out", str(out)]
+        with Program(command, log, environment) as program:
+            code, words = program.wait(300), program.told
+        if code == 0 and not folders:
+            return "started anew", words
         if code == 0:
             return "begun anew" if "begins anew" in words else "resumed", words
-        if "start again" not in " ".join(words.split()):
-            return "failed", words
-        for file in folders[0].iterdir():
-            file.unlink()
-        folders[0].rmdir()
-    with Session(["run", str(protocol_file)], out, environment) as session:
-        code, words = session.wait(), session.told
-    return "started anew" if code == 0 else "failed", words
+        if folders and "start again" in " ".join(words.split()):  # nothing was recorded yet
+            for file in folders[0].iterdir():
+                file.unlink()
+            folders[0].rmdir()
+            folders = []
+        elif "error check" not in words:
+            break
+    return "failed", words
