@@ -16,7 +16,7 @@ test: setup ## Set up, then run every test
 	@.venv/bin/python -m pytest -q --durations=15
 
 bench: setup ## Set up, then list the benchmarks and how to run them
-	@ls benchmarks/*.py | sed 's|^|  .venv/bin/python |'
+	@sed -n 's/^| `\(python -m benchmarks[^`]*\)` | \([^|]*\) |.*/  .venv\/bin\/\1  # \2/p' benchmarks/README.md
 
 lint: setup ## Check style, types and layers
 	@.venv/bin/ruff check .
