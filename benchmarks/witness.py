@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pylsl
 
 from closedloop.ports import Float64
@@ -62,6 +63,7 @@ class Comparison:
         off_s: ``(valid,)``, logged onset minus the middle of the interval in which it was seen.
         beyond_s: ``(valid,)``, how far the logged onset lies outside of that interval (0: inside).
         frames_off: ``(valid,)``, frames on the screen as seen minus those planned; no whole number.
+        frames_doubt: ``(valid,)``, by how many frames the witness may be wrong in that.
         half_s: ``(valid,)``, half the interval, the witness's own uncertainty.
         sampled_hz: how often it looked.
         longest_gap_s: for how long at most it did not.
@@ -74,9 +76,15 @@ class Comparison:
     off_s: Float64
     beyond_s: Float64
     frames_off: Float64
+    frames_doubt: Float64
     half_s: Float64
     sampled_hz: float
     longest_gap_s: float
+
+    @property
+    def as_planned(self) -> npt.NDArray[np.bool_]:
+        """Whether each was on the screen for the planned frames, as far as the witness can tell."""
+        return np.asarray(np.abs(self.frames_off) - self.frames_doubt < 0.5)
 
     def lines(self) -> list[tuple[str, str]]:
         """Return the figures in words."""
@@ -88,7 +96,7 @@ class Comparison:
             ("beyond the interval it was seen in, ms (50, 99 %, max)", _percentiles(beyond_ms)),
             (
                 "on screen for the planned frames, as seen",
-                f"{int((np.rint(self.frames_off) == 0).sum())} of {self.valid}",
+                f"{int(self.as_planned.sum())} of {self.valid}",
             ),
             ("valid trials with a missed frame", f"{self.valid_with_missed_frame}"),
             ("uncertainty of the witness, ms (50, 99 %, max)", _percentiles(half_ms)),
@@ -115,7 +123,8 @@ def compare(folder: Path, log: Path) -> Comparison:
     logged_s = valid.onset_s.to_numpy(dtype=np.float64)
     nearest = np.abs(middle_s[on][None, :] - logged_s[:, None]).argmin(axis=1)
     seen_s = middle_s[on][nearest]
-    gone_s = middle_s[off][np.searchsorted(middle_s[off], seen_s, side="right")]
+    end = np.searchsorted(middle_s[off], seen_s, side="right")
+    gone_s, gone_half_s = middle_s[off][end], ((after_s - before_s)[off] / 2)[end]
     first_s, last_s = before_s[on][nearest], after_s[on][nearest]
     return Comparison(
         shown=int(trials.onset_s.notna().sum()),
@@ -125,6 +134,7 @@ def compare(folder: Path, log: Path) -> Comparison:
         off_s=logged_s - seen_s,
         beyond_s=np.maximum(np.maximum(first_s - logged_s, logged_s - last_s), 0.0),
         frames_off=(gone_s - seen_s) / period_s - valid.on_frames.to_numpy(dtype=np.float64),
+        frames_doubt=((last_s - first_s) / 2 + gone_half_s) / period_s,
         half_s=(last_s - first_s) / 2,
         sampled_hz=sampled_hz,
         longest_gap_s=longest_gap_s,

@@ -55,9 +55,9 @@ def test_logged_onsets_are_those_on_the_screen(watched: Watched) -> None:
 
 def test_each_valid_image_stood_for_the_planned_frames(watched: Watched) -> None:
     assert watched.seen.valid_with_missed_frame == 0
-    # a transition is known to within the witness's own interval
-    wrong = np.abs(watched.seen.frames_off) > 0.5
-    assert not wrong.any(), watched.seen.frames_off[wrong]
+    assert watched.seen.as_planned.all(), watched.seen.frames_off[~watched.seen.as_planned]
+    # and the witness could tell: for nearly all it knows the duration to a fraction of a frame
+    assert np.percentile(watched.seen.frames_doubt, 90) < 0.3
 
 
 def test_markers_heard_over_lsl_are_those_in_the_file(watched: Watched) -> None:
