@@ -110,6 +110,18 @@ class WindowClosedError(StageError):
     """The stimulus window was closed by hand."""
 
 
+class TriggerError(ClosedLoopError):
+    """The scanner's trigger is not there, may not be used, went away, or is not as the protocol says."""
+
+    exit_code = 12
+
+
+class ScanError(ClosedLoopError):
+    """A scan run could not be carried out: no pulse came, or the scanner did what the policy ends a run for."""
+
+    exit_code = 13
+
+
 class SessionError(ClosedLoopError):
     """A session folder or file can't be used."""
 

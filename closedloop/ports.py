@@ -67,6 +67,8 @@ class Showing:
         off_frames: frames of background after it, at least 0.
         position_deg: centre, degrees right of and above the fixation point.
         size_deg: width and height of the image in degrees.
+        due_s: the trial comes on with the flip that is nearest to this time, or with the next one if it is
+            past; None: as soon as the trial before it is over.
     """
 
     trial: int
@@ -75,6 +77,7 @@ class Showing:
     off_frames: int
     position_deg: tuple[float, float]
     size_deg: tuple[float, float]
+    due_s: float | None = None
 
 
 @dataclass(frozen=True)

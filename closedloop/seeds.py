@@ -21,6 +21,9 @@ class Purpose(IntEnum):
     REFERENCE_CHOICE = 4
     JITTER = 5
     SIMULATION = 6
+    DESIGN = 7
+    FIXATION_TASK = 8
+    STIMULUS_CODES = 9
 
 
 def random_for(seed: int, purpose: Purpose, thread: int = 0, generation: int = 0) -> np.random.Generator:

@@ -11,7 +11,10 @@ from closedloop.errors import DiskError, SessionDamagedError, SessionError, Sess
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = frozenset({1, 2})
+"""Of these, files are read and gone on with: schema 1 lacks the scanner's tables, and is the same otherwise."""
+
 APPLICATION_ID = 0x434C4F50  # "CLOP": lets a reader tell a session file from any other SQLite file
 FILE_NAME = "session.sqlite"
 
@@ -197,12 +200,12 @@ def _checked(path: Path, *, read_only: bool) -> sqlite3.Connection:
             expected="a file that closedloop wrote",
             remedy="Name the folder that `closedloop run` made.",
         )
-    if version != SCHEMA_VERSION:
+    if version not in READABLE_VERSIONS:
         connection.close()
         raise SessionSchemaError(
             str(path),
             found=f"session schema {version}",
-            expected=f"schema {SCHEMA_VERSION}",
+            expected=f"schema {' or '.join(map(str, sorted(READABLE_VERSIONS)))}",
             remedy="Use the version of closedloop that wrote it, or a newer one.",
         )
     return connection

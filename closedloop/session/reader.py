@@ -77,9 +77,11 @@ class SessionReader:
         float64, Int64 where an integer may be missing, and pandas' string.
 
         Args:
-            name: a table of the schema.
+            name: a table of the schema; one that a file of an older schema lacks has no rows and no columns.
         """
-        described = self._rows(f"PRAGMA table_info({_identifier(name)})")
+        described = self.columns(name)
+        if not described:
+            return pd.DataFrame()
         columns = {row["name"]: _dtype(row) for row in described if row["type"] != "BLOB"}
         rows = self._rows(f"SELECT {', '.join(columns)} FROM {_identifier(name)}")  # noqa: S608 - identifier checked
         try:

@@ -1,4 +1,4 @@
--- The session file, schema 1. docs/session-file.md explains each column.
+-- The session file, schema 2. docs/session-file.md explains each column.
 -- Times are LSL local_clock seconds unless the column ends in _utc (ISO 8601).
 -- Arrays are little-endian blobs: their type and shape stand beside them or in the comment.
 
@@ -160,3 +160,66 @@ CREATE TABLE events (
     kind   TEXT NOT NULL,
     detail TEXT NOT NULL           -- JSON
 ) STRICT;
+
+-- a scanner session: one row each time that a scan run was armed
+CREATE TABLE scans (
+    scan          INTEGER PRIMARY KEY,
+    run           INTEGER NOT NULL REFERENCES runs,  -- of the program
+    label         TEXT NOT NULL,     -- of the scan run in the protocol
+    attempt       INTEGER NOT NULL,  -- 0, or how often this label was armed before
+    volumes       INTEGER NOT NULL,  -- stored volumes that are expected
+    duration_s    REAL NOT NULL,     -- planned, from the first stored volume
+    drawn         TEXT NOT NULL,     -- JSON: design, seed, efficiency
+    trigger       TEXT NOT NULL,     -- JSON: what the trigger said of itself
+    armed_s       REAL NOT NULL,
+    first_pulse_s REAL,
+    start_s       REAL,              -- onset 0: the first stored volume
+    ended_s       REAL,
+    status        TEXT,              -- completed | aborted | failed; NULL: still running, or crashed
+    reason        TEXT,
+    ledger        TEXT               -- JSON: the pulses in sum: TR fitted, counts by verdict, first volume missed
+) STRICT;
+
+-- what each scan run is to show, and when it came
+CREATE TABLE planned (
+    scan       INTEGER NOT NULL REFERENCES scans,
+    event      INTEGER NOT NULL,
+    onset_s    REAL NOT NULL,     -- planned, from start_s
+    duration_s REAL NOT NULL,     -- planned
+    kind       TEXT NOT NULL,     -- image | null | fixation
+    trial_type TEXT NOT NULL,
+    image      INTEGER REFERENCES images,
+    fields     TEXT NOT NULL,     -- JSON: further columns of the events file
+    trial      INTEGER,           -- number of its trial once ordered; NULL: not ordered, or not an image
+    shown_s    REAL,              -- kind fixation: time of the flip that changed the point
+    PRIMARY KEY (scan, event)
+) STRICT, WITHOUT ROWID;
+
+-- everything that came on the trigger's path
+CREATE TABLE pulses (
+    scan          INTEGER NOT NULL REFERENCES scans,
+    pulse         INTEGER NOT NULL,  -- in order of arrival
+    run           INTEGER NOT NULL,  -- of the program
+    time_s        REAL NOT NULL,
+    uncertainty_s REAL NOT NULL,
+    raw_s         REAL,              -- in the device's own clock
+    received_s    REAL NOT NULL,
+    mark          TEXT NOT NULL,
+    verdict       TEXT NOT NULL,     -- volume | slice | doubled | extra | human | after
+    volume        INTEGER,           -- from 0 for the first pulse, dummies included
+    residual_s    REAL,              -- time_s minus the fit as it was then
+    PRIMARY KEY (scan, pulse)
+) STRICT, WITHOUT ROWID;
+
+-- the subject's buttons in scan runs
+CREATE TABLE presses (
+    scan          INTEGER NOT NULL REFERENCES scans,
+    press         INTEGER NOT NULL,
+    run           INTEGER NOT NULL,
+    key           TEXT NOT NULL,
+    time_s        REAL NOT NULL,
+    uncertainty_s REAL NOT NULL,
+    received_s    REAL NOT NULL,
+    event         INTEGER,           -- of planned, that it answers; NULL: none
+    PRIMARY KEY (scan, press)
+) STRICT, WITHOUT ROWID;

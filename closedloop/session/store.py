@@ -234,6 +234,14 @@ class SessionStore:
         self._connection.close()
         self._lock.release()
 
+    def write(self, sql: str, values: Sequence[Any] = ()) -> None:
+        """Carry out one statement, for the writers of further tables (``scan_store``).
+
+        Raises:
+            DiskError: it can't be written.
+        """
+        self._do(sql, values)
+
     # --- what is decided
 
     def add_thread(
