@@ -12,22 +12,26 @@ from typing import Any, BinaryIO, cast
 _LAST_WORDS = 600  # characters of the child's stderr that go into the reason of its death
 # Not multiprocessing: its spawn imports the parent's main module into the child, and with the command line
 # that could be torch. The child gets the parent's import path, and imports what it needs.
-_BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from hardware.lsl.process import main; main()"
-)
+_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import main; main()"
 
 
 class IngestChild:
-    """The running process, its pipes, and its last words."""
+    """The running process, its pipes, and its last words.
 
-    def __init__(self) -> None:
+    Args:
+        module: whose ``main`` it runs; it speaks ``hardware.lsl.messages`` on stdin and stdout.
+        name: what it is called in the reason of its death.
+    """
+
+    def __init__(self, module: str = "hardware.lsl.process", name: str = "ingest process") -> None:
+        self._name = name
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this object
         # its own group, so that Ctrl-C in the terminal reaches the engine alone
         apart: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _BOOT, json.dumps(sys.path)],
+            [sys.executable, "-c", _BOOT.format(module=module), json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -47,7 +51,7 @@ class IngestChild:
         if status < 0:
             how = f"signal {signal.Signals(-status).name}"
         words = self._last_words()
-        return f"the ingest process ended with {how}" + (f"; its last words: {words}" if words else "")
+        return f"the {self._name} ended with {how}" + (f"; its last words: {words}" if words else "")
 
     def end(self, timeout_s: float) -> None:
         """Wait for it to end, at most so long; kill it otherwise. Its pipes are closed afterwards."""

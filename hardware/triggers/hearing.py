@@ -1,0 +1,56 @@
+"""Several ears at once, each in a thread of its own, with one voice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from closedloop.scan.ports import TriggerInfo
+from hardware.triggers.ear import Ear, Emit
+
+_ENDING_S = 1.0
+
+
+class Hearing:
+    """Opens ears and lets them hear.
+
+    Args:
+        ears: the trigger's first.
+        emit: takes what they hear, from any of their threads.
+        fail: takes the error of one that can't go on.
+    """
+
+    def __init__(self, ears: Sequence[Ear], emit: Emit, fail: Callable[[Exception], None]) -> None:
+        self._ears, self._emit, self._fail = ears, emit, fail
+        self._closing = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def open(self) -> TriggerInfo:
+        """Open all and begin to hear (blocks); the buttons' own path is among the details.
+
+        Raises:
+            TriggerError: one of them can't be opened.
+        """
+        first, *others = [ear.open() for ear in self._ears]
+        for ear in self._ears:
+            thread = threading.Thread(target=self._hear, args=(ear,), name="trigger-ear", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        if not others:
+            return first
+        buttons = others[0]
+        said = {"path": buttons.path, "device": buttons.device, "uncertainty_s": buttons.uncertainty_s}
+        return replace(first, details={**first.details, "buttons": said})
+
+    def close(self) -> None:
+        """End all threads (blocks for a moment)."""
+        self._closing.set()
+        for thread in self._threads:
+            thread.join(_ENDING_S)
+
+    def _hear(self, ear: Ear) -> None:
+        try:
+            ear.hear(self._emit, self._closing)
+        except Exception as error:  # noqa: BLE001 - the last line of this thread: whatever it was must be heard of
+            self._fail(error)

@@ -1,0 +1,122 @@
+"""Markers of an LSL stream as pulses, at the sender's stamps, corrected by our own fit of its clock."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pylsl
+
+from closedloop.errors import StreamError, TriggerError
+from closedloop.ports import StreamInfo
+from closedloop.protocol.sections.response import StreamSelection
+from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo
+from hardware.lsl.clockfit import ClockFit, Probe
+from hardware.lsl.keeper import Connection, Keeper, connect
+from hardware.lsl.selection import describe
+from hardware.triggers.ear import CHECK_S, Emit, hurry
+
+_ROLE = "trigger"
+
+
+class LslEar:
+    """Hears the first channel of one marker stream, text or numbers.
+
+    A sender that ends is looked for until it is back, since a scanner's gateway is often started anew for each
+    run; what it sent meanwhile is lost, and the pulses' count will show it.
+
+    Args:
+        selection: exactly one stream must fit.
+        marker: the one that is a pulse; None: any that is no response key.
+        response_keys: markers that are the subject's buttons.
+        wait_s: how long the stream is looked for.
+    """
+
+    def __init__(
+        self, selection: StreamSelection, marker: str | None, response_keys: Sequence[str], wait_s: float
+    ) -> None:
+        self._selection, self._marker, self._keys = selection, marker, frozenset(response_keys)
+        self._wait_s = wait_s
+        self._fit = ClockFit()
+
+    def open(self) -> TriggerInfo:
+        """Find and open the stream (blocks)."""
+        try:
+            self._first = connect(_ROLE, "markers", self._selection, self._wait_s, _check_markers)
+        except StreamError as error:
+            raise TriggerError(
+                error.where, found=error.found, expected=error.expected, remedy=error.remedy
+            ) from error
+        self._begin(self._first.probe)
+        info, correction = self._first.info, self._fit.at(self._first.probe.time_s)
+        return TriggerInfo(
+            path="lsl",
+            device=f"stream {describe(info)}",
+            resolution_s=1e-6,
+            uncertainty_s=correction.uncertainty_s,
+            details={
+                "stamp": "the sender's, plus our fit of its clock's offset",
+                "clock_offset_s": correction.offset_s,
+                "marker": self._marker,
+                "not in the uncertainty": "how the sender makes its stamps",
+                "liblsl": pylsl.library_version(),
+            },
+        )
+
+    def hear(self, emit: Emit, closing: threading.Event) -> None:
+        """Hand over markers until told to end."""
+        hurry()
+        keeper = Keeper(self._first)
+        inlet: pylsl.StreamInlet | None = self._first.inlet
+        keeper.start()
+        while not closing.is_set():
+            inlet = self._hear_news(keeper, inlet)
+            if inlet is None:
+                continue
+            try:
+                sample, stamp_s = inlet.pull_sample(timeout=CHECK_S)
+            except pylsl.util.LostError:
+                inlet = None
+                keeper.seek(disconnected=True)
+                continue
+            if stamp_s is not None:
+                self._heard(str(sample[0]) if isinstance(sample[0], str) else f"{sample[0]:g}", stamp_s, emit)
+
+    def _hear_news(self, keeper: Keeper, inlet: pylsl.StreamInlet | None) -> Any:
+        """Take in probes and new connections; waits a moment if there is nothing else to hear."""
+        try:
+            news = keeper.news.get(timeout=CHECK_S) if inlet is None else keeper.news.get_nowait()
+        except queue.Empty:
+            return inlet
+        if isinstance(news, Probe):
+            self._fit.add(news)
+        elif isinstance(news, Connection):
+            self._begin(news.probe)
+            return news.inlet
+        return inlet
+
+    def _begin(self, probe: Probe) -> None:
+        self._fit.restart(keep_newest=False)
+        self._fit.add(probe)
+
+    def _heard(self, mark: str, stamp_s: float, emit: Emit) -> None:
+        received_s = pylsl.local_clock()
+        correction = self._fit.at(stamp_s + self._fit.newest_offset_s)
+        time_s = stamp_s + correction.offset_s
+        if mark == self._marker or (self._marker is None and mark not in self._keys):
+            emit(Pulse(time_s, correction.uncertainty_s, stamp_s, received_s, mark))
+        elif mark in self._keys:
+            emit(ButtonPress(mark, time_s, correction.uncertainty_s, received_s))
+
+
+def _check_markers(info: StreamInfo) -> None:
+    if info.nominal_hz == 0:
+        return
+    raise StreamError(
+        f"{_ROLE} stream '{info.name}'",
+        found=f"samples at {info.nominal_hz:g} Hz",
+        expected="markers: a stream of irregular rate",
+        remedy="Pin the marker stream; a trigger in an analog channel must be turned into markers by its sender.",
+    )

@@ -1,0 +1,127 @@
+"""The engine's side of the trigger's process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from closedloop.errors import ProcessDiedError
+from closedloop.ports import Clock
+from closedloop.protocol.sections.scan import Trigger
+from closedloop.scan.ports import TriggerDied, TriggerEvent, TriggerInfo
+from hardware.clock import LslClock
+from hardware.lsl import messages as frames
+from hardware.lsl.child import IngestChild
+from hardware.lsl.inbox import Inbox
+from hardware.lsl.outbox import Outbox
+from hardware.triggers.messages import Opened, Start
+
+_OPENING_S = 30.0  # on top of the wait for a stream: start of the process, opening of an inlet
+_CLOSING_S = 3.0
+_QUEUE_BYTES = 1 << 24
+
+
+class TriggerReader:
+    """Implements ``closedloop.scan.ports.TriggerSource`` for every path, in a process of its own.
+
+    Args:
+        trigger: the protocol's section.
+        response_keys: names of the subject's keys.
+        wait_s: how long ``open`` looks for an LSL stream.
+        clock: stamps what this side notices by itself.
+    """
+
+    def __init__(
+        self,
+        trigger: Trigger,
+        response_keys: Sequence[str] = (),
+        *,
+        wait_s: float = 20.0,
+        clock: Clock | None = None,
+    ) -> None:
+        self._start = Start(trigger, tuple(response_keys), wait_s)
+        self._clock: Clock = LslClock() if clock is None else clock
+        self._child: IngestChild | None = None
+        self._inbox: Inbox | None = None
+        self._outbox: Outbox | None = None
+        self._died = False
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the trigger's process; None while it is not open."""
+        return None if self._child is None else self._child.pid
+
+    def open(self) -> TriggerInfo:
+        """Start the process and the device (blocks).
+
+        Raises:
+            TriggerError: no such device, no right to it, or not what the protocol says.
+            ProcessDiedError: the process ended instead, or does not answer.
+        """
+        if self._child is not None:
+            raise RuntimeError("this trigger is open; make another one")
+        self._died = False
+        self._child = IngestChild("hardware.triggers.process", "trigger process")
+        self._inbox = Inbox(self._child.from_child, _QUEUE_BYTES)
+        self._outbox = Outbox(self._child.to_child, _QUEUE_BYTES, "trigger-orders")
+        self._outbox.put(self._start)
+        try:
+            return self._await_opened(self._child, self._inbox)
+        except BaseException:
+            self.close()
+            raise
+
+    def poll(self) -> Sequence[TriggerEvent]:
+        """Return what came in since the last call, in order of arrival; never waits."""
+        if self._inbox is None or self._child is None or self._died:
+            return ()
+        events: list[TriggerEvent] = []
+        for message in self._inbox.take():
+            if isinstance(message, frames.Failed):
+                events.append(self._death(str(message.error)))
+                return events
+            events.append(message)
+        if self._inbox.ended:
+            events.append(self._death(self._child.reason()))
+        return events
+
+    def close(self) -> None:
+        """End the process (blocks briefly). Safe to call twice."""
+        child, inbox, outbox = self._child, self._inbox, self._outbox
+        self._child = self._inbox = self._outbox = None
+        if child is None or inbox is None or outbox is None:
+            return
+        if not self._died:
+            outbox.put(frames.Close())
+            inbox.discard()
+        child.end(0.0 if self._died else _CLOSING_S)
+        inbox.close()
+        outbox.close()
+        child.close_pipes()
+
+    def _await_opened(self, child: IngestChild, inbox: Inbox) -> TriggerInfo:
+        until_s = time.monotonic() + self._start.wait_s + _OPENING_S
+        while time.monotonic() < until_s:
+            inbox.wait(0.1)
+            message = inbox.take_one()
+            if isinstance(message, Opened):
+                return message.info
+            if isinstance(message, frames.Failed):
+                self._died = True  # it ends by itself
+                raise message.error
+            if message is None and inbox.ended:
+                raise _no_answer(child.reason())
+        raise _no_answer("no answer")
+
+    def _death(self, reason: str) -> TriggerDied:
+        self._died = True
+        return TriggerDied(reason, self._clock.now())
+
+
+def _no_answer(found: str) -> ProcessDiedError:
+    return ProcessDiedError(
+        "trigger process",
+        found=found,
+        expected="the trigger opened",
+        remedy="This is a fault of the program or of a driver; please report it.",
+    )
