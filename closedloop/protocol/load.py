@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from closedloop.errors import ProtocolError
 from closedloop.protocol.checks import check_inputs, check_protocol
+from closedloop.protocol.checks_scan import check_scan, check_scan_inputs
 from closedloop.protocol.document import read_document, read_text
 from closedloop.protocol.fields import KeyPath, dotted
 from closedloop.protocol.models import Protocol
 from closedloop.protocol.overrides import NOT_IN_FILE, Override, apply_override, parse_override
 from closedloop.protocol.paths import absolute_inputs
-from closedloop.protocol.problems import Located, Problem, protocol_error
+from closedloop.protocol.problems import Located, Problem, did_you_mean, in_words, one_of, protocol_error
 from closedloop.protocol.safe_yaml import load_round_trip, round_trip_yaml
+from closedloop.protocol.scan import ScanProtocol
+from closedloop.protocol.sections.base import Section
 from closedloop.protocol.validate import problems_in
+
+KINDS = ("evolution", "scan")
+
+Kind = TypeVar("Kind", bound=Section)
 
 
 @dataclass(frozen=True)
-class LoadedProtocol:
+class Loaded(Generic[Kind]):
     """A protocol that was found good, and where it came from.
 
     Attributes:
@@ -35,7 +42,7 @@ class LoadedProtocol:
         sha256: of the file's bytes.
     """
 
-    protocol: Protocol
+    protocol: Kind
     path: Path
     text: str
     overrides: tuple[str, ...]
@@ -62,10 +69,34 @@ class LoadedProtocol:
         return "\n".join([*head, "", *body]) + "\n"
 
 
+class LoadedProtocol(Loaded[Protocol]):
+    """The protocol of an evolution."""
+
+
+class LoadedScan(Loaded[ScanProtocol]):
+    """The protocol of a session in a scanner."""
+
+
+def protocol_kind(path: Path | str) -> str:
+    """Return what a protocol file says that it is for: ``"evolution"`` (if it says nothing) or ``"scan"``.
+
+    Raises:
+        ProtocolError: the file can't be read, or names another kind.
+    """
+    path = Path(path).expanduser()
+    document = read_document(read_text(path)[0], str(path))
+    kind = document.tree.get("kind", "evolution")
+    if kind not in KINDS:
+        remedy = did_you_mean(kind, KINDS) if isinstance(kind, str) else ""
+        problem = Problem(("kind",), in_words(kind), one_of(KINDS), remedy)
+        raise _error(path, [problem], document.lines, {})
+    return str(kind)
+
+
 def load_protocol(
     path: Path | str, overrides: Iterable[str] = (), *, check_files: bool = True
 ) -> LoadedProtocol:
-    """Load a protocol file.
+    """Load the protocol file of an evolution.
 
     Relative paths of inputs (references.folder, initial_codes, weights that are a path) start at the
     protocol's folder; output.folder starts at the folder that the program runs in.
@@ -80,10 +111,42 @@ def load_protocol(
         ProtocolError: with every problem found, each with line and key.
         ReferenceImageError: no folder of reference images, or none in it.
     """
-    path = Path(path).expanduser()
+    checks = check_inputs if check_files else None
+    return LoadedProtocol(*_load(Path(path), overrides, Protocol, check_protocol, checks))
+
+
+def load_scan(path: Path | str, overrides: Iterable[str] = (), *, check_files: bool = True) -> LoadedScan:
+    """Load the protocol file of a session in a scanner.
+
+    Relative paths of inputs (folders and files of images, codes, tables of events, weights that are a path)
+    start at the protocol's folder; output.folder starts at the folder that the program runs in.
+
+    Args:
+        path: the YAML file.
+        overrides: as for ``load_protocol``; conditions, contrasts and runs may be called by name.
+        check_files: also look whether the files that it names are there and fit.
+
+    Raises:
+        ProtocolError: with every problem found, each with line and key.
+        ReferenceImageError: a folder without images.
+    """
+    checks = check_scan_inputs if check_files else None
+    return LoadedScan(*_load(Path(path), overrides, ScanProtocol, check_scan, checks))
+
+
+def _load(
+    path: Path,
+    overrides: Iterable[str],
+    model: type[Kind],
+    check: Callable[[Kind], list[Problem]],
+    check_files: Callable[[Kind], list[Problem]] | None,
+) -> tuple[Kind, Path, str, tuple[str, ...], str]:
+    """Return the fields of what is loaded, in their order."""
+    path = path.expanduser()
     text, sha256 = read_text(path)
     document = read_document(text, str(path))
     tree = document.tree
+    _refuse_other_kind(path, document.lines, tree, model)
     parsed = [parse_override(override) for override in overrides]
     set_paths = {apply_override(tree, override, keep_form=False)[0]: override for override in parsed}
     for at, _, now in list(absolute_inputs(tree, path.parent.resolve())):
@@ -91,17 +154,26 @@ def load_protocol(
     try:
         # through JSON, because there pydantic can be strict (no true for 1, no 1.5 for 1) and still take
         # lists for tuples and text for paths
-        protocol = Protocol.model_validate_json(json.dumps(tree), strict=True)
+        protocol = model.model_validate_json(json.dumps(tree), strict=True)
     except ValidationError as error:
-        raise _error(path, problems_in(error), document.lines, set_paths) from None
-    problems = check_protocol(protocol)
-    if check_files and not problems:
-        problems = check_inputs(protocol)
+        raise _error(path, problems_in(error, model), document.lines, set_paths) from None
+    problems = check(protocol)
+    if check_files is not None and not problems:
+        problems = check_files(protocol)
     if problems:
         raise _error(path, problems, document.lines, set_paths)
-    return LoadedProtocol(
-        protocol, path.parent.resolve() / path.name, text, tuple(item.text for item in parsed), sha256
-    )
+    return protocol, path.parent.resolve() / path.name, text, tuple(item.text for item in parsed), sha256
+
+
+def _refuse_other_kind(
+    path: Path, lines: Mapping[KeyPath, int], tree: dict[str, Any], model: type[Section]
+) -> None:
+    """Refuse a protocol that is for something else, before each of its keys is called unknown."""
+    wanted = "scan" if model is ScanProtocol else "evolution"
+    kind = tree.get("kind", "evolution")
+    if kind in KINDS and kind != wanted:
+        remedy = f"Name a protocol of kind {wanted}; `closedloop run` takes both kinds."
+        raise _error(path, [Problem(("kind",), f"kind '{kind}'", f"kind '{wanted}'", remedy)], lines, {})
 
 
 def _error(

@@ -11,8 +11,19 @@ from closedloop.protocol.fields import KeyPath
 from closedloop.protocol.models import Thread
 from closedloop.protocol.problems import did_you_mean
 from closedloop.protocol.safe_yaml import load_round_trip
+from closedloop.protocol.sections.base import Section
+from closedloop.protocol.sections.scan_runs import Contrast, Run
+from closedloop.protocol.sections.scan_stimuli import Condition
 
 NOT_IN_FILE = object()
+
+# Lists whose items have names, by which an override may call them: their section, and the key of the name.
+_NAMED: dict[KeyPath, tuple[type[Section], str]] = {
+    ("threads",): (Thread, "name"),
+    ("stimuli", "conditions"): (Condition, "name"),
+    ("runs", "each"): (Run, "label"),
+    ("efficiency", "contrasts"): (Contrast, "name"),
+}
 
 
 @dataclass(frozen=True)
@@ -106,11 +117,11 @@ def apply_override(tree: Any, override: Override, *, keep_form: bool) -> tuple[K
 
 
 def _index(items: list[Any], key: str, path: KeyPath, override: Override) -> int:
-    names = [
-        str(item.get("name", Thread.model_fields["name"].default)) if isinstance(item, dict) else ""
-        for item in items
-    ]
-    names = names if path == ("threads",) else []
+    names: list[str] = []
+    if path in _NAMED:
+        section, name_key = _NAMED[path]
+        default = section.model_fields[name_key].default
+        names = [str(item.get(name_key, default)) if isinstance(item, dict) else "" for item in items]
     if key.isascii() and key.isdigit() and int(key) < len(items):
         return int(key)
     if names.count(key) == 1:

@@ -35,13 +35,33 @@ def absolute_inputs(tree: Any, base: Path) -> Iterator[tuple[KeyPath, str, str]]
 
 def _candidates(tree: Any) -> Iterator[tuple[KeyPath, Any]]:
     yield ("references", "folder"), _get(_get(tree, "references"), "folder")
-    threads = _get(tree, "threads")
-    for index, thread in enumerate(threads if isinstance(threads, list) else []):
+    for index, thread in enumerate(_items(_get(tree, "threads"))):
         codes = _get(_get(thread, "optimizer"), "initial_codes")
         yield ("threads", index, "optimizer", "initial_codes"), codes
         weights = _get(_get(thread, "generator"), "weights")
         if isinstance(weights, str) and is_weight_path(weights):
             yield ("threads", index, "generator", "weights"), weights
+    yield from _candidates_of_scan(tree)
+
+
+def _candidates_of_scan(tree: Any) -> Iterator[tuple[KeyPath, Any]]:
+    for index, condition in enumerate(_items(_get(_get(tree, "stimuli"), "conditions"))):
+        at: KeyPath = ("stimuli", "conditions", index)
+        for key in ("folder", "code_file"):
+            yield (*at, key), _get(condition, key)
+        for number, file in enumerate(_items(_get(condition, "files"))):
+            yield (*at, "files", number), file
+        weights = _get(_get(condition, "generator"), "weights")
+        if isinstance(weights, str) and is_weight_path(weights):
+            yield (*at, "generator", "weights"), weights
+    for key in ("file", "folder"):
+        yield ("design", key), _get(_get(tree, "design"), key)
+    for index, run in enumerate(_items(_get(_get(tree, "runs"), "each"))):
+        yield ("runs", "each", index, "events"), _get(run, "events")
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _get(section: Any, key: str) -> Any:

@@ -13,7 +13,7 @@ from closedloop.generators import GENERATORS, generator_class
 from closedloop.models import list_models
 from closedloop.optimizers import OPTIMIZERS
 from closedloop.protocol.fields import KeyPath
-from closedloop.protocol.models import OptimizerSpec, Thread
+from closedloop.protocol.models import GeneratorSpec, OptimizerSpec, Thread
 from closedloop.protocol.paths import is_weight_path
 from closedloop.protocol.problems import Problem, did_you_mean, one_of
 from closedloop.protocol.validate import problems_in
@@ -41,9 +41,8 @@ def given_parameters(spec: OptimizerSpec) -> dict[str, Any]:
     return {**spec.parameters, **preset, "name": spec.name}
 
 
-def check_generator(index: int, thread: Thread) -> list[Problem]:
-    """Return what is wrong with the generator of the thread of that number; looks for no file."""
-    spec, at = thread.generator, ("threads", index, "generator")
+def check_generator(at: KeyPath, spec: GeneratorSpec) -> list[Problem]:
+    """Return what is wrong with a generator's section, which stands at ``at``; looks for no file."""
     if spec.name not in GENERATORS:
         return [_unknown((*at, "name"), spec.name, sorted(GENERATORS))]
     problems: list[Problem] = []

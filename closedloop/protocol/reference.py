@@ -1,7 +1,7 @@
-"""The tables of docs/protocol.md: every key of a protocol, made from its models.
+"""The tables of docs/protocol.md and docs/scanner.md: every key of a protocol, made from its models.
 
 ``python -m closedloop.protocol.reference``, run in the repository's root, writes them and
-protocols/protocol.schema.json anew; tests compare both with what is made here.
+protocols/protocol.schema.json anew; tests compare all with what is made here.
 """
 
 from __future__ import annotations
@@ -11,10 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from closedloop.protocol.fields import sections
-from closedloop.protocol.schema import SCHEMA_FILE, json_schema, json_schema_text
+from pydantic import BaseModel
 
-REFERENCE_FILE = Path("docs/protocol.md")
+from closedloop.protocol.fields import sections
+from closedloop.protocol.models import Protocol
+from closedloop.protocol.scan import ScanProtocol
+from closedloop.protocol.schema import SCHEMA_FILE, json_schema_text, kind_schema
+
+REFERENCE_FILES: dict[Path, type[BaseModel]] = {
+    Path("docs/protocol.md"): Protocol,
+    Path("docs/scanner.md"): ScanProtocol,
+}
 BEGIN = "<!-- tables: begin (written by python -m closedloop.protocol.reference) -->"
 END = "<!-- tables: end -->"
 
@@ -26,25 +33,34 @@ _BOUNDS = (
 )
 
 
-def with_tables(text: str) -> str:
+def with_tables(text: str, top: type[BaseModel] = Protocol) -> str:
     """Return the document with the tables between its two marks written anew."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables()}\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{tables(top)}\n{END}{after}"
 
 
-def tables() -> str:
-    """Return a Markdown table for each section, the whole protocol first, plugins' parameters last."""
-    schema = json_schema()
+def tables(top: type[BaseModel] = Protocol) -> str:
+    """Return a Markdown table for each section, the whole protocol first, plugins' parameters last.
+
+    Of another kind of protocol than an evolution, sections that an evolution has, too, are left out.
+    """
+    schema = kind_schema(top)
     definitions = schema["$defs"]
+    elsewhere = set() if top is Protocol else {model for _, model in sections()}
     parts: list[str] = []
-    for path, model in sections():
+    for path, model in sections(top):
+        if model in elsewhere:
+            continue
         heading = f"### `{path}`" if path else "### The file"
         described = schema if not path else definitions[model.__name__]
+        kind = described["properties"].get("kind", {}).get("const")
+        if path and kind is not None:
+            heading += f", kind `{kind}`"
         parts.append("\n".join([heading, "", model.__doc__ or "", "", *_table(described, definitions)]))
     for name, described in definitions.items():
         kind, _, plugin = name.partition("_")
-        if plugin:
+        if plugin and top is Protocol:
             heading = f"### Parameters of the {kind.lower()} `{plugin}`"
             rows = list(_table(described, definitions)) if described.get("properties") else ["It takes none."]
             parts.append("\n".join([heading, "", f"Under `threads[].{kind.lower()}.parameters`.", "", *rows]))
@@ -66,6 +82,9 @@ def _kind(field: dict[str, Any], definitions: dict[str, Any]) -> str:
     if "$ref" in field:
         target = _target(field, definitions)
         return _kind(target, definitions) if "enum" in target else "section"
+    if "oneOf" in field:
+        kinds = ", ".join(f"`{kind}`" for kind in field["discriminator"]["mapping"])
+        return f"section with `kind`: {kinds}"
     if "anyOf" in field:
         return " or ".join(_kind(choice, definitions) for choice in field["anyOf"])
     if "const" in field:
@@ -112,4 +131,6 @@ def _number(value: float) -> str:
 
 if __name__ == "__main__":
     SCHEMA_FILE.write_text(json_schema_text(), encoding="utf-8")
-    REFERENCE_FILE.write_text(with_tables(REFERENCE_FILE.read_text(encoding="utf-8")), encoding="utf-8")
+    for reference, top in REFERENCE_FILES.items():
+        written = reference.read_text(encoding="utf-8")
+        reference.write_text(with_tables(written, top), encoding="utf-8")

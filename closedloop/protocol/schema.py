@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from closedloop.generators import GENERATORS, generator_class
 from closedloop.optimizers import OPTIMIZERS
 from closedloop.protocol.models import GeneratorSpec, OptimizerSpec, Protocol
+from closedloop.protocol.scan import ScanProtocol
 
 SCHEMA_FILE = Path("protocols/protocol.schema.json")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,17 +24,34 @@ BESIDE = ("name", "preset")
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a protocol, with the parameters of each optimizer and generator."""
-    schema = Protocol.model_json_schema(ref_template="#/$defs/{model}")
+    """Return the JSON Schema of protocol files of every kind."""
+    evolution, scan = kind_schema(Protocol), kind_schema(ScanProtocol)
+    definitions = {**scan.pop("$defs"), **evolution.pop("$defs")}
+    definitions |= {Protocol.__name__: evolution, ScanProtocol.__name__: scan}
+    return {
+        "$schema": DIALECT,
+        "$defs": definitions,
+        "title": "closedloop protocol",
+        "type": "object",
+        "if": {"properties": {"kind": {"const": "scan"}}, "required": ["kind"]},
+        "then": {"$ref": f"#/$defs/{ScanProtocol.__name__}"},
+        "else": {"$ref": f"#/$defs/{Protocol.__name__}"},
+    }
+
+
+def kind_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON Schema of one kind of protocol, with the parameters of each optimizer and generator."""
+    schema = model.model_json_schema(ref_template="#/$defs/{model}")
     definitions = schema["$defs"]
-    _add_plugins(
-        definitions, OptimizerSpec, ((name, kind.parameters_type) for name, kind in OPTIMIZERS.items())
-    )
-    _add_plugins(
-        definitions, GeneratorSpec, ((name, generator_class(name).Parameters) for name in GENERATORS)
-    )
-    schema["title"] = "closedloop protocol"
-    return {"$schema": DIALECT, **schema}
+    if OptimizerSpec.__name__ in definitions:
+        _add_plugins(
+            definitions, OptimizerSpec, ((name, kind.parameters_type) for name, kind in OPTIMIZERS.items())
+        )
+    if GeneratorSpec.__name__ in definitions:
+        _add_plugins(
+            definitions, GeneratorSpec, ((name, generator_class(name).Parameters) for name in GENERATORS)
+        )
+    return schema
 
 
 def json_schema_text() -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from closedloop.protocol.fields import KeyPath, homes_of, section_at
+from closedloop.protocol.fields import KeyPath, choices_in, homes_of, section_at, without_kinds
 from closedloop.protocol.models import MismatchError, Protocol
 from closedloop.protocol.problems import Problem, did_you_mean, in_words, one_of
 
@@ -42,13 +43,15 @@ def problems_in(error: ValidationError, top: type[BaseModel] = Protocol, at: Key
         at: where in the protocol its values stand.
     """
     details = error.errors(include_url=False)
+    whole = not at  # of a whole protocol, rather than of a plugin's parameters
     # a list whose items failed is also reported as too short: that says nothing new
     below = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
-    return [
+    problems = [
         _problem(detail, top, at)
         for detail in details
         if not (detail["type"] == "too_short" and detail["loc"] in below)
     ]
+    return [replace(item, path=without_kinds(item.path, top)) for item in problems] if whole else problems
 
 
 def _problem(detail: ErrorDetails, top: type[BaseModel], at: KeyPath) -> Problem:
@@ -59,6 +62,8 @@ def _problem(detail: ErrorDetails, top: type[BaseModel], at: KeyPath) -> Problem
         return _unknown_key(loc, top, at)
     if kind == "missing":
         return _missing(loc, value, top, at)
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        return _unknown_kind(loc, value, top, at)
     if kind == "value_error":
         return _mismatch(path, context["error"])
     if kind in ("literal_error", "enum"):
@@ -90,12 +95,38 @@ def _unknown_key(loc: KeyPath, top: type[BaseModel], at: KeyPath) -> Problem:
     known = list(section.model_fields) if section is not None else []
     if at:  # parameters of an optimizer or generator, whose name and preset stand beside them
         known = [name for name in known if name not in ("name", "preset")]
-    remedy = did_you_mean(key, known)
-    if not remedy and (homes := homes_of(key)):
+    remedy = did_you_mean(key, known) or _other_kind(loc, top)
+    if not remedy and (homes := homes_of(key, Protocol if at else top)):
         remedy = f"Is it meant as {' or '.join(homes)}?"
     elif not remedy and "parameters" in known:
         remedy = "If it is one of its parameters, put it below 'parameters:'."
     return Problem((*at, *loc), f"the unknown key '{key}'", one_of(known) if known else "no key here", remedy)
+
+
+def _other_kind(loc: KeyPath, top: type[BaseModel]) -> str:
+    """Say so where the key is one that this section has with another `kind`."""
+    above = section_at(loc[:-3], top)
+    field = above.model_fields.get(str(loc[-3])) if above is not None and len(loc) > 2 else None
+    choices = choices_in(field.annotation) if field is not None else {}
+    kinds = [kind for kind, model in choices.items() if loc[-1] in model.model_fields]
+    return f"It goes with kind {' or '.join(kinds)}." if kinds else ""
+
+
+def _unknown_kind(loc: KeyPath, value: Any, top: type[BaseModel], at: KeyPath) -> Problem:
+    """Tell which kinds there are of a section that is chosen by its `kind`."""
+    above = section_at(loc[:-1], top)
+    key = str(loc[-1])
+    kinds = list(choices_in(above.model_fields[key].annotation)) if above is not None else []
+    # the second `kind` stands where pydantic has the chosen kind, and is left out again
+    path = (*at, *loc, "kind", "kind")
+    if not isinstance(value, dict):
+        return Problem((*at, *loc), in_words(value), "a section with the key 'kind'")
+    if "kind" not in value:
+        return Problem((*at, *loc), "no key 'kind'", f"a kind, {one_of(kinds)}")
+    given = value["kind"]
+    return Problem(
+        path, in_words(given), one_of(kinds), did_you_mean(given, kinds) if isinstance(given, str) else ""
+    )
 
 
 def _missing(loc: KeyPath, value: Any, top: type[BaseModel], at: KeyPath) -> Problem:

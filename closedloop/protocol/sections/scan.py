@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from closedloop.protocol.sections.base import MismatchError, NotNegative, Positive, Section
 from closedloop.protocol.sections.response import StreamSelection
+from closedloop.protocol.sections.scan_simulation import Simulation
 
 Action = Literal["note", "warn", "pause", "abort"]
 
@@ -95,6 +96,11 @@ class Scanner(Section):
         default="at_volumes",
         description="at_volumes: the sequence makes exactly dummies + volumes pulses, so their count tells "
         "whether the first was missed; open: it runs until it is stopped by hand.",
+    )
+    simulate: Simulation | None = Field(
+        default=None,
+        description="The scanner is SIMULATED by this program, which says so on the screen and in the file; "
+        "null: wait for the real one.",
     )
 
     @model_validator(mode="after")
