@@ -68,7 +68,9 @@ class Showing:
         position_deg: centre, degrees right of and above the fixation point.
         size_deg: width and height of the image in degrees.
         due_s: the trial comes on with the flip that is nearest to this time, or with the next one if it is
-            past; None: as soon as the trial before it is over.
+            past; None: as soon as the trial before it is over. Where two such trials follow each other
+            without background by their times, the first one stays on a frame longer or shorter if that is
+            what lies between their flips.
     """
 
     trial: int
@@ -78,6 +80,31 @@ class Showing:
     position_deg: tuple[float, float]
     size_deg: tuple[float, float]
     due_s: float | None = None
+
+
+@dataclass(frozen=True)
+class FixationChange:
+    """The order to change the fixation point's colour for a while.
+
+    Attributes:
+        number: of the change, as the caller counts; comes back in ``FixationChanged``.
+        due_s: it changes with the flip that is nearest to this time, or with the next one if it is past.
+        frames: for how many frames, at least 1.
+        color: red, green, blue, each -1 to 1.
+    """
+
+    number: int
+    due_s: float
+    frames: int
+    color: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class FixationChanged:
+    """The fixation point changed its colour with the flip at ``time_s``."""
+
+    number: int
+    time_s: float
 
 
 @dataclass(frozen=True)
@@ -135,7 +162,7 @@ class StageClosed:
     time_s: float
 
 
-StageEvent: TypeAlias = Onset | Shown | KeyPress | StageClosed
+StageEvent: TypeAlias = Onset | Shown | FixationChanged | KeyPress | StageClosed
 
 
 class Stage(Protocol):
@@ -162,11 +189,23 @@ class Stage(Protocol):
         ...
 
     def show(self, order: Showing) -> None:
-        """Queue a trial; trials follow each other without a gap while the queue has any."""
+        """Queue a trial; trials follow each other in this order, each at its time or without a gap."""
+        ...
+
+    def fixate(self, change: FixationChange) -> None:
+        """Queue a change of the fixation point's colour; changes follow each other in this order."""
+        ...
+
+    def message(self, text: str | None) -> None:
+        """Show words to the subject whenever no trial is on the screen; None takes them away.
+
+        They stand in place of the fixation point. To be taken away before trials are due: while words are
+        shown no frame counts.
+        """
         ...
 
     def clear(self) -> None:
-        """Drop queued trials that have not come on yet; a trial on the screen is shown to its end."""
+        """Drop queued trials and changes that have not come on yet; what is on is shown to its end."""
         ...
 
     def poll(self) -> Sequence[StageEvent]:

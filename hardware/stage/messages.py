@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from closedloop.errors import ClosedLoopError
-from closedloop.ports import DisplayReport, Showing, StageEvent
+from closedloop.ports import DisplayReport, FixationChange, Showing, StageEvent
 from closedloop.protocol.models import Display, Presentation
 
 
@@ -44,8 +44,15 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Words:
+    """Show these words to the subject; None: no longer any."""
+
+    text: str | None
+
+
+@dataclass(frozen=True)
 class Clear:
-    """Drop the trials that have not come on yet."""
+    """Drop the trials and changes that have not come on yet."""
 
 
 @dataclass(frozen=True)
@@ -74,5 +81,5 @@ class BufferFree:
     buffer: int
 
 
-Order: TypeAlias = Load | Showing | Clear | Close
+Order: TypeAlias = Load | Showing | FixationChange | Words | Clear | Close
 Answer: TypeAlias = Opened | Failed | BufferFree | StageEvent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from closedloop.errors import StageError
-from closedloop.ports import Showing
+from closedloop.ports import FixationChange, Showing
 
 
 class OrderBook:
@@ -51,6 +51,16 @@ class OrderBook:
                 where, f"{order.on_frames} frames on, {order.off_frames} off", "at least 1 on and 0 off"
             )
         self._trials[order.trial] = order.slot
+
+    @staticmethod
+    def fixate(change: FixationChange) -> None:
+        """A change of the fixation point is ordered.
+
+        Raises:
+            StageError: its frames make no sense.
+        """
+        if change.frames < 1:
+            raise _fault(f"fixation change {change.number}", f"{change.frames} frames", "at least 1")
 
     def shown(self, trial: int) -> None:
         """A trial is over."""

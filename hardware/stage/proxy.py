@@ -12,13 +12,34 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from closedloop.errors import ProcessDiedError, StageError
-from closedloop.ports import DisplayReport, KeyPress, Onset, Pixels, Showing, Shown, StageClosed, StageEvent
+from closedloop.ports import (
+    DisplayReport,
+    FixationChange,
+    FixationChanged,
+    KeyPress,
+    Onset,
+    Pixels,
+    Showing,
+    Shown,
+    StageClosed,
+    StageEvent,
+)
 from closedloop.protocol.models import Display, Presentation
 from hardware.clock import LslClock
 from hardware.stage.departure import describe_end, end_process
 from hardware.stage.images import SharedImages, check_image
 from hardware.stage.launch import launch
-from hardware.stage.messages import BufferFree, Clear, Close, Failed, Load, Opened, Order, StageSettings
+from hardware.stage.messages import (
+    BufferFree,
+    Clear,
+    Close,
+    Failed,
+    Load,
+    Opened,
+    Order,
+    StageSettings,
+    Words,
+)
 from hardware.stage.orders import OrderBook
 
 _OPEN_TIMEOUT_S = 90.0
@@ -119,7 +140,7 @@ class PsychopyStage:
             self._send(Load(slot, self._images.put(image)))
 
     def show(self, order: Showing) -> None:
-        """Queue a trial; trials follow each other without a gap while the queue has any.
+        """Queue a trial; trials follow each other in this order, each at its time or without a gap.
 
         Raises:
             StageError: the order can't be carried out: an empty slot, a number in use, no frames.
@@ -127,8 +148,28 @@ class PsychopyStage:
         self._book.show(order)
         self._send_in_turn(order)
 
+    def fixate(self, change: FixationChange) -> None:
+        """Queue a change of the fixation point's colour.
+
+        Raises:
+            StageError: it has no frames, or this stage no fixation point.
+        """
+        self._book.fixate(change)
+        if self._presentation.fixation is None:
+            raise StageError(
+                "fixation point",
+                found=f"change {change.number} of it, while there is none",
+                expected="a fixation point that can change",
+                remedy="Give the protocol a fixation point.",
+            )
+        self._send_in_turn(change)
+
+    def message(self, text: str | None) -> None:
+        """Show words to the subject whenever no trial is on the screen; None takes them away."""
+        self._send(Words(text))
+
     def clear(self) -> None:
-        """Drop queued trials that have not come on yet; a trial on the screen is shown to its end."""
+        """Drop queued trials and changes that have not come on yet; what is on is shown to its end."""
         self._book.clear()
         self._send_in_turn(Clear())
 
@@ -234,7 +275,7 @@ class PsychopyStage:
             self._finish(StageClosed(str(answer.error), by_hand=False, time_s=self._clock.now()))
         elif isinstance(answer, StageClosed):
             self._finish(answer)
-        elif isinstance(answer, (Onset, Shown, KeyPress)):
+        elif isinstance(answer, (Onset, Shown, FixationChanged, KeyPress)):
             if isinstance(answer, Shown):
                 self._book.shown(answer.trial)
             self._events.append(answer)

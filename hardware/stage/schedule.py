@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,10 +21,28 @@ def missed_frames(flips_s: Float64, period_s: float) -> int:
     return int(np.maximum(frames - 1, 0).sum())
 
 
+def is_due(due_s: float, next_flip_s: float, period_s: float) -> bool:
+    """Whether what is due at a time belongs to the next flip: no flip after it is nearer."""
+    return next_flip_s >= due_s - period_s / 2
+
+
+def follows_at_once(order: Showing, following: Showing, period_s: float) -> bool:
+    """Whether a trial that is due at a time has no background before it, by the times of both.
+
+    Two such trials must not have a gap between them, nor overlap, when the frames between their flips are one
+    more or one less than the first one's: then that one stays a frame longer, or gives way a frame earlier.
+    """
+    if order.due_s is None or following.due_s is None or order.off_frames:
+        return False
+    return abs((following.due_s - order.due_s) / period_s - order.on_frames) < 1
+
+
 @dataclass
 class _Running:
     order: Showing
     flips_s: list[float] = field(default_factory=list)
+    on_flips: int = 1
+    ending: bool = False  # with the next flip
 
     @property
     def frames(self) -> int:
@@ -64,12 +83,20 @@ class Schedule:
     def slot_on_screen(self) -> int | None:
         """Slot of the image that was shown by the last flip, if there was one."""
         run = self._running
-        return run.order.slot if run is not None and len(run.flips_s) <= run.order.on_frames else None
+        return run.order.slot if run is not None and run.on_flips == len(run.flips_s) else None
 
     @property
     def next_slot(self) -> int | None:
         """Slot of the trial that comes next."""
         return self._queue[0].slot if self._queue else None
+
+    @property
+    def next_due_s(self) -> float:
+        """When the trial that comes next is due: minus infinity as soon as it can be, infinity without any."""
+        if not self._queue:
+            return math.inf
+        due_s = self._queue[0].due_s
+        return -math.inf if due_s is None else due_s
 
     @property
     def background_ahead(self) -> bool:
@@ -84,17 +111,22 @@ class Schedule:
         """Drop the trials that have not come on yet."""
         self._queue.clear()
 
-    def plan(self, ready: Callable[[int], bool]) -> Showing | None:
+    def plan(self, ready: Callable[[int], bool], next_flip_s: float = math.inf) -> Showing | None:
         """Return the trial whose image the next flip shows, or None for the background.
 
         Args:
             ready: whether a slot's image has been uploaded; a trial whose image has not waits.
+            next_flip_s: when the next flip is expected; a trial that is due at some time waits for the flip
+                nearest to it.
         """
         self._starting = None
         run = self._running
-        if run is not None and len(run.flips_s) < run.frames:
-            return run.order if len(run.flips_s) < run.order.on_frames else None
-        if self._queue and ready(self._queue[0].slot):
+        if run is not None:
+            run.ending = self._ends(run, next_flip_s)
+            if not run.ending:
+                return run.order if self._still_on(run) else None
+        due = is_due(self.next_due_s, next_flip_s, self._period_s)
+        if self._queue and due and ready(self._queue[0].slot):
             self._starting = self._queue[0]
         return self._starting
 
@@ -103,9 +135,10 @@ class Schedule:
         events: list[Onset | Shown] = []
         run = self._running
         if run is not None:
+            run.on_flips += not run.ending and self._still_on(run)
             run.flips_s.append(time_s)
-            if len(run.flips_s) > run.frames:
-                events.append(run.shown(self._period_s, run.order.on_frames, complete=True))
+            if run.ending:
+                events.append(run.shown(self._period_s, run.on_flips, complete=True))
                 self._running = None
         if self._starting is not None:
             self._queue.popleft()
@@ -125,7 +158,20 @@ class Schedule:
         run, self._running = self._running, None
         if run is None:
             return []
-        on_flips = min(len(run.flips_s), run.order.on_frames)
         if time_s is not None:
             run.flips_s.append(time_s)
-        return [run.shown(self._period_s, on_flips, complete=False)]
+        return [run.shown(self._period_s, run.on_flips, complete=False)]
+
+    def _still_on(self, run: _Running) -> bool:
+        """Whether the next flip, which belongs to the running trial, shows its image."""
+        return len(run.flips_s) < run.order.on_frames or not run.order.off_frames
+
+    def _ends(self, run: _Running, next_flip_s: float) -> bool:
+        """Whether the next flip no longer belongs to the running trial."""
+        lacking = run.frames - len(run.flips_s)
+        if abs(lacking) > 1 or not self._queue:
+            return lacking <= 0
+        following = self._queue[0]
+        if not follows_at_once(run.order, following, self._period_s):
+            return lacking <= 0
+        return lacking < 0 or is_due(self.next_due_s, next_flip_s, self._period_s)

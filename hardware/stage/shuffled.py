@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from closedloop.ports import DisplayReport, Pixels, Showing, Stage, StageEvent
+from closedloop.ports import DisplayReport, FixationChange, Pixels, Showing, Stage, StageEvent
 
 RECENT = 80
 """Images that may be shown instead: about two generations."""
@@ -53,6 +53,14 @@ class ShuffledStage:
     def show(self, order: Showing) -> None:
         """Queue a trial."""
         self._inner.show(order)
+
+    def fixate(self, change: FixationChange) -> None:
+        """Queue a change of the fixation point's colour."""
+        self._inner.fixate(change)
+
+    def message(self, text: str | None) -> None:
+        """Show words to the subject, or take them away."""
+        self._inner.message(text)
 
     def clear(self) -> None:
         """Drop queued trials that have not come on yet."""

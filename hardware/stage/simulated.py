@@ -15,6 +15,8 @@ from closedloop.errors import StageError
 from closedloop.ports import (
     Clock,
     DisplayReport,
+    FixationChange,
+    FixationChanged,
     Float64,
     KeyPress,
     Onset,
@@ -28,10 +30,13 @@ from closedloop.protocol.models import Display
 from hardware.stage.geometry import pixels_per_deg
 from hardware.stage.images import check_image
 from hardware.stage.orders import OrderBook
-from hardware.stage.schedule import missed_frames
+from hardware.stage.schedule import follows_at_once, missed_frames
 
 OnShow: TypeAlias = Callable[[int, Pixels, float, float], None]
 """Called at onset with the trial, the image, and the times of its onset and offset."""
+
+
+_ROUNDING = 1e-6  # frames
 
 
 class StageFault(str, Enum):
@@ -54,6 +59,7 @@ class _Running:
     order: Showing
     places: tuple[int, ...]  # of its flips on the grid
     flips_s: Float64
+    on_flips: int
 
 
 class SimulatedStage:
@@ -61,6 +67,9 @@ class SimulatedStage:
 
     Flips lie on an exact grid that begins when the stage opens. Whenever it is called it works out what
     happened up to ``clock.now()``, so it does not matter how often that is.
+
+    Attributes:
+        words: that are shown to the subject; None without any.
 
     Args:
         clock: real or virtual.
@@ -97,6 +106,9 @@ class SimulatedStage:
         self._running: _Running | None = None
         self._last_place = 0  # on the grid, of the flip that ended the last trial
         self._origin_s: float | None = None
+        self._changes: deque[tuple[FixationChange, float]] = deque()  # with when they were ordered
+        self._changed_until = 0  # place on the grid at which the last change ended
+        self.words: str | None = None
         self._events: list[StageEvent] = []
         self._faults: list[tuple[float, StageFault]] = []
         self._closed = False
@@ -153,11 +165,28 @@ class SimulatedStage:
         if not self._closed:
             self._queue.append(_Queued(order, self._images[order.slot], self._clock.now()))
 
+    def fixate(self, change: FixationChange) -> None:
+        """Queue a change of the fixation point's colour.
+
+        Raises:
+            StageError: it has no frames.
+        """
+        self._advance()
+        self._book.fixate(change)
+        if not self._closed:
+            self._changes.append((change, self._clock.now()))
+
+    def message(self, text: str | None) -> None:
+        """Show words to the subject, or take them away."""
+        self._advance()
+        self.words = text
+
     def clear(self) -> None:
-        """Drop queued trials that have not come on yet."""
+        """Drop queued trials and changes that have not come on yet."""
         self._advance()
         self._book.clear()
         self._queue.clear()
+        self._changes.clear()
 
     def poll(self) -> Sequence[StageEvent]:
         """Return what happened since the last call, in order."""
@@ -201,6 +230,12 @@ class SimulatedStage:
         self._events.append(StageClosed(reason, by_hand, time_s))
 
     def _show_until(self, time_s: float) -> None:
+        before = len(self._events)
+        self._show_trials(time_s)
+        self._change_fixation(time_s)
+        self._events[before:] = sorted(self._events[before:], key=_when)  # keeps the order of one flip's
+
+    def _show_trials(self, time_s: float) -> None:
         while True:
             run = self._running
             if run is not None:
@@ -210,37 +245,58 @@ class SimulatedStage:
             if not self._queue:
                 return
             queued = self._queue[0]
-            place = max(self._last_place, self._first_place(queued.ordered_s))
+            place = max(
+                self._last_place, self._first_place(queued.ordered_s), self._due_place(queued.order.due_s)
+            )
             if self._time_s(place) > time_s:
                 return
             self._queue.popleft()
             self._start(queued, place)
 
+    def _change_fixation(self, time_s: float) -> None:
+        while self._changes:
+            change, ordered_s = self._changes[0]
+            place = max(self._changed_until, self._first_place(ordered_s), self._due_place(change.due_s))
+            if self._time_s(place) > time_s:
+                return
+            self._changes.popleft()
+            self._changed_until = place + change.frames
+            self._events.append(FixationChanged(change.number, self._time_s(place)))
+
     def _start(self, queued: _Queued, place: int) -> None:
         order = queued.order
-        frames = order.on_frames + order.off_frames
+        on_frames = self._on_frames(order, place)
+        frames = on_frames + order.off_frames
         steps = 1 + (self._rng.random(frames) < self._missed_frames)
         places = place + np.concatenate([[0], np.cumsum(steps)])
         flips_s = np.array([self._time_s(int(p)) for p in places])
-        self._running = _Running(order, tuple(int(p) for p in places), flips_s)
+        self._running = _Running(order, tuple(int(p) for p in places), flips_s, on_frames)
         self._events.append(Onset(order.trial, float(flips_s[0])))
         if self._on_show is not None:
-            self._on_show(order.trial, queued.image, float(flips_s[0]), float(flips_s[order.on_frames]))
+            self._on_show(order.trial, queued.image, float(flips_s[0]), float(flips_s[on_frames]))
+
+    def _on_frames(self, order: Showing, place: int) -> int:
+        """As ordered, or one more or less if the next trial is to follow at once and is due then."""
+        if not self._queue or not follows_at_once(order, self._queue[0].order, self._period_s):
+            return order.on_frames
+        least, most = max(1, order.on_frames - 1), order.on_frames + 1
+        return min(max(self._due_place(self._queue[0].order.due_s) - place, least), most)
 
     def _finish(self, run: _Running) -> None:
         self._running = None
         self._last_place = run.places[-1]
         self._book.shown(run.order.trial)
         missed = missed_frames(run.flips_s, self._period_s)
-        self._events.append(Shown(run.order.trial, run.flips_s, run.order.on_frames, missed, complete=True))
+        self._events.append(Shown(run.order.trial, run.flips_s, run.on_flips, missed, complete=True))
 
     def _cut(self, time_s: float, *, background: bool) -> None:
         self._queue.clear()
+        self._changes.clear()
         run, self._running = self._running, None
         if run is None or not background:
             return
         flips_s = run.flips_s[run.flips_s <= time_s]
-        on_flips = min(len(flips_s), run.order.on_frames)
+        on_flips = min(len(flips_s), run.on_flips)
         flips_s = np.append(flips_s, self._time_s(self._first_place(time_s)))
         missed = missed_frames(flips_s, self._period_s)
         self._events.append(Shown(run.order.trial, flips_s, on_flips, missed, complete=False))
@@ -250,6 +306,17 @@ class SimulatedStage:
         assert self._origin_s is not None  # noqa: S101  only called while open
         return math.floor((ordered_s - self._origin_s) / self._period_s) + 2
 
+    def _due_place(self, due_s: float | None) -> int:
+        """The flip that is nearest to a time; the earlier one of two that are as near."""
+        assert self._origin_s is not None  # noqa: S101  only called while open
+        if due_s is None:
+            return 0
+        return math.ceil((due_s - self._origin_s) / self._period_s - 0.5 - _ROUNDING)
+
     def _time_s(self, place: int) -> float:
         assert self._origin_s is not None  # noqa: S101  only called while open
         return self._origin_s + place * self._period_s
+
+
+def _when(event: StageEvent) -> float:
+    return float(event.flips_s[-1]) if isinstance(event, Shown) else event.time_s

@@ -18,6 +18,7 @@ from hardware.clock import LslClock
 from hardware.stage.geometry import image_rect, patch_rect
 from hardware.stage.monitor import make_monitor
 from hardware.stage.textures import Textures
+from hardware.stage.words import draw_words
 
 TITLE = "closedloop stage"
 """Title of the window, by which others find it."""
@@ -59,6 +60,10 @@ class StageWindow:
         self._textures = Textures(self._window, image_shape, slots)
         self._patches = self._make_patches(display)
         self._fixation = self._make_fixation(fixation)
+        self._changed_fixation = self._make_fixation(fixation)
+        self._changed_color: tuple[float, float, float] | None = None
+        self._background = display.background
+        self._words: visual.ImageStim | None = None
 
     @property
     def wait_for_blank(self) -> bool:
@@ -69,11 +74,18 @@ class StageWindow:
     def wait_for_blank(self, wait: bool) -> None:
         self._window.waitBlanking = wait
 
-    def draw(self, showing: Showing | None) -> None:
+    def draw(
+        self,
+        showing: Showing | None,
+        fixation_color: tuple[float, float, float] | None = None,
+        words: bool = False,
+    ) -> None:
         """Draw a whole frame into the back buffer (blocks until it is drawn).
 
         Args:
             showing: the trial whose image is in it; None for the background.
+            fixation_color: of the fixation point; None: its own.
+            words: show those that were set, if any, in place of the fixation point.
         """
         self._window.clearBuffer()
         if showing is not None:
@@ -81,9 +93,28 @@ class StageWindow:
             self._textures.draw(showing.slot, place)
         if self._patches is not None:
             self._patches[showing is not None].draw()
-        if self._fixation is not None:
-            self._fixation.draw()
+        if words and self._words is not None:
+            self._words.draw()
+        elif fixation_color is None:
+            if self._fixation is not None:
+                self._fixation.draw()
+        elif self._changed_fixation is not None:
+            if fixation_color != self._changed_color:
+                self._changed_fixation.fillColor = self._changed_color = fixation_color
+            self._changed_fixation.draw()
         gl.glFinish()  # so that the flip has nothing left to draw
+
+    def set_words(self, text: str | None) -> None:
+        """Get words ready to be drawn (blocks for some frames), or drop those that are."""
+        if self._words is not None:
+            self._words.clearTextures()
+            self._words = None
+        if text:
+            picture = draw_words(text, self.size_px, self._background)
+            size = picture.size
+            self._words = visual.ImageStim(
+                self._window, image=picture, units="pix", size=size, interpolate=False, autoLog=False
+            )
 
     def upload(self, slot: int, rows_up: Any) -> None:
         """Write an image into a slot's texture (blocks until it is there); see ``Textures.upload``."""

@@ -29,11 +29,17 @@ class Bench:
     seen: list[StageEvent] = field(default_factory=list)
 
     def show(
-        self, slot: int, on: int = 3, off: int = 3, position: tuple[float, float] = (0, 0), size: float = 2.0
+        self,
+        slot: int,
+        on: int = 3,
+        off: int = 3,
+        position: tuple[float, float] = (0, 0),
+        size: float = 2.0,
+        due_s: float | None = None,
     ) -> int:
         """Order a trial and return its number."""
         self.trial += 1
-        self.stage.show(Showing(self.trial, slot, on, off, position, (size, size)))
+        self.stage.show(Showing(self.trial, slot, on, off, position, (size, size), due_s))
         return self.trial
 
     def until(self, done: Callable[[], bool], timeout_s: float = 10.0) -> None:
