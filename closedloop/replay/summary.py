@@ -15,7 +15,6 @@ from closedloop.errors import SessionDamagedError
 from closedloop.exports.columns import rows
 from closedloop.report.words import count, duration, share, utc
 from closedloop.session import SessionReader
-from closedloop.session.database import SCHEMA_VERSION
 from closedloop.session.soundness import damage_in
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -189,7 +188,7 @@ def _files(reader: SessionReader) -> list[tuple[str, str]]:
     waiting = reader.folder / f"{base}-wal"
     wal = f", {_size(waiting.stat().st_size)} of it in its write-ahead log" if waiting.is_file() else ""
     return [
-        ("session file", f"{_size(of_session)}{wal}, schema {SCHEMA_VERSION}"),
+        ("session file", f"{_size(of_session)}{wal}, schema {reader.schema_version()}"),
         ("beside it", ", ".join(names) or "nothing"),
         (
             "folder",

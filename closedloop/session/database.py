@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from contextlib import closing
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -14,6 +16,9 @@ log = logging.getLogger(__name__)
 SCHEMA_VERSION = 2
 READABLE_VERSIONS = frozenset({1, 2})
 """Of these, files are read and gone on with: schema 1 lacks the scanner's tables, and is the same otherwise."""
+
+SINCE_2 = frozenset({"scans", "planned", "pulses", "presses"})
+"""Tables that a file of schema 1 lacks."""
 
 APPLICATION_ID = 0x434C4F50  # "CLOP": lets a reader tell a session file from any other SQLite file
 FILE_NAME = "session.sqlite"
@@ -42,6 +47,25 @@ def create(path: Path) -> sqlite3.Connection:
 def schema() -> str:
     """Return the statements that make a session file's tables."""
     return resources.files("closedloop.session").joinpath("schema.sql").read_text(encoding="utf-8")
+
+
+def blank() -> sqlite3.Connection:
+    """Return a session file without any record, in memory only."""
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    connection.executescript(schema())
+    return connection
+
+
+@cache
+def columns_of(table: str) -> tuple[sqlite3.Row, ...]:
+    """Return what SQLite says of the columns that the schema gives a table; none for another table's name.
+
+    Args:
+        table: an identifier.
+    """
+    with closing(blank()) as connection:
+        return tuple(connection.execute(f"PRAGMA table_info({table})").fetchall())
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

@@ -66,6 +66,10 @@ class SessionReader:
         finally:
             self._rows("ROLLBACK")
 
+    def schema_version(self) -> int:
+        """Number of the schema that the file itself is of."""
+        return int(self._rows("PRAGMA user_version")[0][0])
+
     def meta(self) -> dict[str, str]:
         """Session id, protocol text, seed, program version and so on."""
         return {row["key"]: row["value"] for row in self._rows("SELECT key, value FROM meta")}
@@ -77,20 +81,22 @@ class SessionReader:
         float64, Int64 where an integer may be missing, and pandas' string.
 
         Args:
-            name: a table of the schema; one that a file of an older schema lacks has no rows and no columns.
+            name: a table of the schema; one that a file of an older schema lacks has its columns and no rows.
         """
-        described = self.columns(name)
-        if not described:
-            return pd.DataFrame()
+        there = self.columns(name)
+        described = there or database.columns_of(_identifier(name))
         columns = {row["name"]: _dtype(row) for row in described if row["type"] != "BLOB"}
-        rows = self._rows(f"SELECT {', '.join(columns)} FROM {_identifier(name)}")  # noqa: S608 - identifier checked
+        sql = f"SELECT {', '.join(columns)} FROM {_identifier(name)}"  # noqa: S608 - identifier checked
+        rows = self._rows(sql) if there or not described else []
         try:
             return pd.DataFrame([tuple(row) for row in rows], columns=list(columns)).astype(columns)
         except (ValueError, TypeError, OverflowError) as error:  # values that the schema does not let in
             raise self._damaged(f"table {name}", error) from error
 
     def details(self, table: str, column: str) -> list[dict[str, Any]]:
-        """Return a JSON column of a table, decoded, in the table's order."""
+        """Return a JSON column of a table, decoded, in the table's order; none of a table that is not there."""
+        if self._lacks(table):
+            return []
         sql = f"SELECT {_identifier(column)} AS c FROM {_identifier(table)}"  # noqa: S608 - identifier checked
         try:
             return [json.loads(row["c"]) if row["c"] else {} for row in self._rows(sql)]
@@ -206,11 +212,17 @@ class SessionReader:
 
     def texts(self, table: str, column: str) -> list[str]:
         """Return the texts of a column, without those that are missing."""
+        if self._lacks(table):
+            return []
         name = _identifier(column)
         sql = f"SELECT {name} FROM {_identifier(table)} WHERE {name} NOT NULL"  # noqa: S608 - identifiers checked
         return [str(row[0]) for row in self._rows(sql)]
 
     # --- inside
+
+    def _lacks(self, table: str) -> bool:
+        """Whether a table of the schema is missing because the file is of an older one."""
+        return table in database.SINCE_2 and not self.columns(table)
 
     def _rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         try:

@@ -86,6 +86,13 @@ class ScanStore:
         """Record which trial shows a planned event, with the order of it."""
         self._store.write("UPDATE planned SET trial = ? WHERE scan = ? AND event = ?", (trial, scan, event))
 
+    def accept_trial(self, trial: int, judged_s: float) -> None:
+        """Acknowledge that a trial was shown as it was planned; in a scan no response goes with it."""
+        self._store.write(
+            "UPDATE trials SET status = 'valid', judged_s = ? WHERE trial = ? AND run = ?",
+            (judged_s, trial, self._store.run),
+        )
+
     def set_fixation(self, scan: int, event: int, shown_s: float) -> None:
         """Record when the fixation point changed."""
         self._store.write(

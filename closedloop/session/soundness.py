@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,10 @@ _JSON = (
     ("streams", "info"),
     ("markers", "payload"),
     ("events", "detail"),
+    ("scans", "drawn"),
+    ("scans", "trigger"),
+    ("scans", "ledger"),
+    ("planned", "fields"),
 )
 _ODD = (
     ValueError,
@@ -79,21 +82,18 @@ def damage_told(session: Path) -> Iterator[None]:
 
 
 def _form(reader: SessionReader) -> list[str]:
-    blank = sqlite3.connect(":memory:")
-    try:
-        blank.executescript(database.schema())
-        names = [row[0] for row in blank.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        expected = {name: _columns(blank.execute(f"PRAGMA table_info({name})").fetchall()) for name in names}
-    finally:
-        blank.close()
+    with closing(database.blank()) as blank:
+        names = {str(row[0]) for row in blank.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if reader.schema_version() == 1:
+        names -= database.SINCE_2
     return [
         f"the table {name} has not the columns that it should have"
-        for name, columns in expected.items()
-        if _columns(reader.columns(name)) != columns
+        for name in sorted(names)
+        if _columns(reader.columns(name)) != _columns(database.columns_of(name))
     ]
 
 
-def _columns(described: list[Any]) -> list[tuple[Any, ...]]:
+def _columns(described: Iterable[Any]) -> list[tuple[Any, ...]]:
     return [tuple(row)[1:4] for row in described]  # name, type, not null
 
 

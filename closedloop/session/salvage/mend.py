@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -13,10 +12,9 @@ import numpy as np
 
 from closedloop.session import codec
 from closedloop.session.salvage.pages import LOST
+from closedloop.session.salvage.scans import mend_scans, name_missing, shown_by_scans
 from closedloop.session.salvage.tables import Table
-
-Rows = dict[str, Table]
-_MOST_NAMED = 12
+from closedloop.session.salvage.work import Rows, dicts, drop, is_no_json, listed, put
 
 
 def mend(tables: Rows) -> list[str]:
@@ -27,8 +25,10 @@ def mend(tables: Rows) -> list[str]:
     missing += _texts(tables)
     missing += _parents(tables)
     missing += _trials(tables)
+    missing += mend_scans(tables, _protocol(tables["meta"]))
     missing += _generations(tables)
     missing += _gaps(tables)
+    missing += name_missing(tables)
     return missing
 
 
@@ -41,7 +41,7 @@ def _chunks(table: Table) -> list[str]:
             return False
         return True
 
-    gone = _drop(table, lambda row: not whole(row))
+    gone = drop(table, lambda row: not whole(row))
     return [f"{len(gone)} chunks of samples are damaged"] if gone else []
 
 
@@ -55,7 +55,7 @@ def _images(table: Table) -> list[str]:
         if not _whole(named):
             row[at] = None
             lost.append(named["image"])
-    return [f"the pixels of {_listed('image', lost)} (their codes are there)"] if lost else []
+    return [f"the pixels of {listed('image', lost)} (their codes are there)"] if lost else []
 
 
 def _whole(image: dict[str, Any]) -> bool:
@@ -81,38 +81,33 @@ def _texts(tables: Rows) -> list[str]:
         ("markers", "payload"),
         ("events", "detail"),
         ("runs", "environment"),
+        ("scans", "drawn"),
+        ("scans", "trigger"),
+        ("planned", "fields"),
     ):
-        gone = _drop(tables[name], partial(_is_no_json, column))
+        gone = drop(tables[name], partial(is_no_json, column))
         if gone:
             missing.append(f"{len(gone)} rows of table {name}, whose texts are damaged")
-    for name, column in (("runs", "display"), ("generations", "timing")):
+    for name, column in (("runs", "display"), ("generations", "timing"), ("scans", "ledger")):
         at, spoilt = tables[name].index(column), 0
         for row in tables[name].rows.values():
-            if row[at] is not None and _is_no_json(column, {column: row[at]}):
+            if row[at] is not None and is_no_json(column, {column: row[at]}):
                 row[at], spoilt = None, spoilt + 1
         if spoilt:
             missing.append(f"{spoilt} texts of table {name}, {column}")
     return missing
 
 
-def _is_no_json(column: str, row: dict[str, Any]) -> bool:
-    try:
-        json.loads(row[column])
-    except (ValueError, TypeError):
-        return True
-    return False
-
-
 def _parents(tables: Rows) -> list[str]:
     """Runs and threads that other rows name must be there; a stand-in is marked as one."""
     missing = []
-    trials = _dicts(tables["trials"])
+    trials = dicts(tables["trials"])
     runs = {row["run"] for row in trials}
     known = set(tables["runs"].column("run"))
     # one row more or less: a wrong number in a damaged row does not make a run
     for run in sorted(run for run in runs - known if sum(row["run"] == run for row in trials) > 1):
         own = [row["ordered_s"] for row in trials if row["run"] == run]
-        _put(
+        put(
             tables["runs"],
             run=run,
             started_s=min(own),
@@ -122,14 +117,14 @@ def _parents(tables: Rows) -> list[str]:
         )
         missing.append(f"the record of run {run} (a stand-in begins with its first trial)")
     protocol = _protocol(tables["meta"])
-    images = _dicts(tables["images"])
+    images = dicts(tables["images"])
     threads = {row["thread"] for row in images}
     for thread in sorted(threads - set(tables["threads"].column("thread"))):
         if sum(row["thread"] == thread for row in images) < 2:
             continue
         specs = protocol.get("threads", [])
         spec = specs[thread] if 0 <= thread < len(specs) else {}
-        _put(
+        put(
             tables["threads"],
             thread=thread,
             name=str(spec.get("name", f"thread{thread}")),
@@ -147,26 +142,27 @@ def _trials(tables: Rows) -> list[str]:
     missing = []
     trials, responses = tables["trials"], tables["responses"]
     runs, threads = set(tables["runs"].column("run")), set(tables["threads"].column("thread"))
-    _drop(tables["images"], lambda row: row["thread"] not in threads)
+    drop(tables["images"], lambda row: row["thread"] not in threads)
     images = set(tables["images"].column("image"))
     for name in ("chunks", "streams", "markers", "events", "clock_probes", "stream_states"):
-        _drop(tables[name], lambda row: row["run"] not in runs)
-    _drop(tables["generations"], lambda row: row["thread"] not in threads)
-    gone = _drop(
+        drop(tables[name], lambda row: row["run"] not in runs)
+    drop(tables["generations"], lambda row: row["thread"] not in threads)
+    gone = drop(
         trials,
         lambda row: row["run"] not in runs or row["thread"] not in threads or row["image"] not in images,
     )
     if gone:
-        missing.append(f"{_listed('trial', [int(key[0]) for key in gone])}, whose image or run is lost")
+        missing.append(f"{listed('trial', [int(key[0]) for key in gone])}, whose image or run is lost")
     unanswered: list[Any] = []
     status = trials.index("status")
+    without_response = shown_by_scans(tables)
     for key, row in trials.rows.items():
-        if row[status] == "valid" and key not in responses.rows:
+        if row[status] == "valid" and key not in responses.rows and key[0] not in without_response:
             row[status] = "interrupted"
             unanswered.append(key[0])
     if unanswered:
         missing.append(
-            f"the response of {_listed('trial', unanswered)}, which {'is' if len(unanswered) == 1 else 'are'}"
+            f"the response of {listed('trial', unanswered)}, which {'is' if len(unanswered) == 1 else 'are'}"
             " marked as interrupted"
         )
     of_valid = {key for key, row in trials.rows.items() if row[status] == "valid"}
@@ -175,16 +171,16 @@ def _trials(tables: Rows) -> list[str]:
         del responses.rows[key]
     if without_trial:
         missing.append(
-            f"{_listed('trial', [key[0] for key in without_trial])}, of which only the response was left"
+            f"{listed('trial', [key[0] for key in without_trial])}, of which only the response was left"
         )
-    _drop(tables["scores"], lambda row: row["image"] not in images)
+    drop(tables["scores"], lambda row: row["image"] not in images)
     return missing
 
 
 def _generations(tables: Rows) -> list[str]:
     """A generation is finished if every image of it has its score."""
     missing = []
-    images, scores, trials = (_dicts(tables[name]) for name in ("images", "scores", "trials"))
+    images, scores, trials = (dicts(tables[name]) for name in ("images", "scores", "trials"))
     table = tables["generations"]
     bred: dict[tuple[int, int], set[int]] = {}
     for row in images:
@@ -204,7 +200,7 @@ def _generations(tables: Rows) -> list[str]:
                 if (row["thread"], row["generation"]) == place
             )
             whole = own <= scored.get(place, set())
-            _put(
+            put(
                 table,
                 thread=place[0],
                 generation=place[1],
@@ -216,7 +212,7 @@ def _generations(tables: Rows) -> list[str]:
         ended_at = table.index("ended_s")
         if lost and table.rows[place][ended_at] is not None:
             missing.append(
-                f"the scores of {_listed('image', sorted(lost))} in generation {place[1]} of thread {place[0]}"
+                f"the scores of {listed('image', sorted(lost))} in generation {place[1]} of thread {place[0]}"
             )
     return missing
 
@@ -224,10 +220,10 @@ def _generations(tables: Rows) -> list[str]:
 def _gaps(tables: Rows) -> list[str]:
     """Numbers count up without a hole: what is not there was lost."""
     missing = []
-    trials = sorted({int(row["trial"]) for row in _dicts(tables["trials"])})
+    trials = sorted({int(row["trial"]) for row in dicts(tables["trials"])})
     said = [json.loads(str(text)).get("trial") for text in tables["markers"].column("payload")]
     numbers = [number for number in said if isinstance(number, int)]
-    images = sorted(int(row["image"]) for row in _dicts(tables["images"]))
+    images = sorted(int(row["image"]) for row in dicts(tables["images"]))
     for what, known, first, last in (
         ("trial", trials, min(numbers, default=trials[0] if trials else 0), max(numbers, default=-1)),
         ("image", images, images[0] if images else 0, -1),
@@ -235,17 +231,17 @@ def _gaps(tables: Rows) -> list[str]:
         if known:
             gone = sorted(set(range(min(*known, first), max(*known, last) + 1)) - set(known))
             if gone:
-                missing.append(_listed(what, gone))
+                missing.append(listed(what, gone))
     streams: dict[tuple[int, str], list[int]] = {}
-    for row in _dicts(tables["chunks"]):
+    for row in dicts(tables["chunks"]):
         streams.setdefault((row["run"], row["role"]), []).append(row["sequence"])
     for (run, role), sequence in sorted(streams.items()):
         gone = sorted(set(range(max(sequence) + 1)) - set(sequence))
         if gone:
             missing.append(
-                f"{_listed('chunk', gone)} of the {role} stream in run {run} (or lost while it ran)"
+                f"{listed('chunk', gone)} of the {role} stream in run {run} (or lost while it ran)"
             )
-    heard = {(row["run"], row["role"]) for row in _dicts(tables["streams"])}
+    heard = {(row["run"], row["role"]) for row in dicts(tables["streams"])}
     for run, role in sorted(set(streams) - heard):
         missing.append(f"the description of the {role} stream in run {run}")
     return missing
@@ -258,36 +254,3 @@ def _protocol(meta: Table) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _dicts(table: Table) -> list[dict[str, Any]]:
-    names = [column.name for column in table.columns]
-    return [dict(zip(names, row, strict=True)) for row in table.rows.values()]
-
-
-def _drop(table: Table, unwanted: Callable[[dict[str, Any]], bool]) -> list[tuple[Any, ...]]:
-    names = [column.name for column in table.columns]
-    gone = [key for key, row in table.rows.items() if unwanted(dict(zip(names, row, strict=True)))]
-    for key in gone:
-        del table.rows[key]
-    return gone
-
-
-def _put(table: Table, **values: Any) -> None:
-    row = [values.get(column.name) for column in table.columns]
-    table.rows[tuple(row[i] for i in table.key)] = row
-
-
-def _listed(what: str, numbers: Iterable[int]) -> str:
-    """Return ``trials 3, 7 to 9`` and so on."""
-    ordered = sorted(set(numbers))
-    runs: list[tuple[int, int]] = []
-    for number in ordered:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1] = (runs[-1][0], number)
-        else:
-            runs.append((number, number))
-    parts = [str(first) if first == last else f"{first} to {last}" for first, last in runs[:_MOST_NAMED]]
-    text = f"{what}{'' if len(ordered) == 1 else 's'} {', '.join(parts)}"
-    left = len(runs) - _MOST_NAMED
-    return f"{text} and more ({len(ordered)} in all)" if left > 0 else text
