@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from experiments.commands.simulate_scanner import scanner
 from experiments.lsl_quiet import quiet_lsl
 
 simulate = typer.Typer(
@@ -18,11 +19,6 @@ _FAULT_HELP = (
     "A fault at a time: 'KIND [SECONDS [UNIT]] @AT', AT in seconds after the start, for example "
     "'hang 2 @30'. Kinds: drop, restart, hang, gap, nan, fixbreak, dead, quit. May be given several times."
 )
-
-
-@simulate.callback()
-def _group() -> None:
-    """Keep this a group, though it has one command so far."""
 
 
 @simulate.command()
@@ -128,4 +124,5 @@ def _numbers(text: str, count: int | None) -> tuple[int, ...]:
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
+    simulate.command()(scanner)
     app.add_typer(simulate)

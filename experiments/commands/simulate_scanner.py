@@ -1,0 +1,139 @@
+"""``closedloop simulate scanner``: pulses of a scanner, right or with faults."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from experiments.lsl_quiet import quiet_lsl
+
+_NUMBERS = "A,B,..."
+
+
+def scanner(
+    path: Annotated[
+        str | None, typer.Option(help="Where pulses go out: keyboard (default), serial, lsl.")
+    ] = None,
+    tr_s: Annotated[float | None, typer.Option("--tr", metavar="SECONDS", help="Default: 2.")] = None,
+    volumes: Annotated[int | None, typer.Option(help="Stored volumes of a run; default: 300.")] = None,
+    dummies: Annotated[int | None, typer.Option(help="Volumes before them, with pulses, too.")] = None,
+    slices: Annotated[int | None, typer.Option(help="Pulses in a volume.")] = None,
+    acquisition_s: Annotated[
+        float | None, typer.Option("--acquisition", metavar="SECONDS", help="Sparse: of each TR.")
+    ] = None,
+    jitter_ms: Annotated[float | None, typer.Option(help="Largest jitter of a pulse.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all that is random in it.")] = None,
+    start_after_s: Annotated[
+        float | None, typer.Option("--start-after", metavar="SECONDS", help="To the first pulse; default: 1.")
+    ] = None,
+    wait_for_line: Annotated[
+        bool | None, typer.Option("--wait-for-line", help="Each run begins with a line on standard input.")
+    ] = None,
+    runs: Annotated[int | None, typer.Option(help="How many runs.")] = None,
+    between_s: Annotated[
+        float | None, typer.Option("--between", metavar="SECONDS", help="From run to run; default: 5.")
+    ] = None,
+    wait_listener_s: Annotated[
+        float | None,
+        typer.Option("--wait-listener", metavar="SECONDS", help="lsl: begin no sooner than one listens."),
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="keyboard: the trigger's key; default: 5.")] = None,
+    hold_ms: Annotated[float | None, typer.Option(help="keyboard: how long it is down; default: 10.")] = None,
+    display: Annotated[str | None, typer.Option(help="keyboard: X display; default: DISPLAY.")] = None,
+    byte: Annotated[int | None, typer.Option(help="serial: what is written; default: 53, a '5'.")] = None,
+    link: Annotated[Path | None, typer.Option(help="serial: symbolic link to the device.")] = None,
+    stream: Annotated[str | None, typer.Option(help="lsl: name of the stream.")] = None,
+    source_id: Annotated[str | None, typer.Option(help="lsl: its source id, which a protocol pins.")] = None,
+    marker: Annotated[str | None, typer.Option(help="lsl: what a pulse is; default: volume.")] = None,
+    numeric: Annotated[bool | None, typer.Option("--numeric", help="lsl: markers are numbers.")] = None,
+    press: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY@SECONDS", help="A press of the subject's, after the first pulse."),
+    ] = None,
+    presses_per_min: Annotated[float | None, typer.Option(help="Presses at random times.")] = None,
+    press_keys: Annotated[str | None, typer.Option(metavar="K,L,...", help="Their keys; 1,2.")] = None,
+    drop_first: Annotated[
+        int | None, typer.Option(help="Fault: so many pulses at the start don't come.")
+    ] = None,
+    drop: Annotated[str | None, typer.Option(metavar=_NUMBERS, help="Fault: pulses that don't come.")] = None,
+    drop_share: Annotated[float | None, typer.Option(help="Fault: share of pulses that don't come.")] = None,
+    double: Annotated[
+        str | None, typer.Option(metavar=_NUMBERS, help="Fault: pulses that come twice.")
+    ] = None,
+    double_share: Annotated[
+        float | None, typer.Option(help="Fault: share of pulses that come twice.")
+    ] = None,
+    double_after_ms: Annotated[float | None, typer.Option(help="How soon the second comes; 20.")] = None,
+    extra: Annotated[
+        str | None, typer.Option(metavar=_NUMBERS, help="Fault: pulses from nowhere, seconds.")
+    ] = None,
+    human: Annotated[
+        str | None, typer.Option(metavar=_NUMBERS, help="Fault: a person at the trigger's key, seconds.")
+    ] = None,
+    tr_error: Annotated[float | None, typer.Option(help="Fault: relative error of the TR: 0.0085.")] = None,
+    drift: Annotated[
+        float | None, typer.Option(help="Fault: relative change of the TR over the run.")
+    ] = None,
+    stop_after: Annotated[int | None, typer.Option(help="Fault: it stops after so many volumes.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File for what was sent when: .csv or .npz.")] = None,
+) -> None:
+    """Send the pulses of a scanner, and write down when each was really sent.
+
+    Pulses go to the keyboard of an X display (through its test extension), to a serial port that is a
+    pseudo-terminal, or into an LSL stream. Faults can be asked for; pulses are counted from 0 at the first one,
+    and seconds from when it is due. What is not given keeps its default.
+
+    For example:
+    ```
+    closedloop simulate scanner --volumes 150 --jitter-ms 2
+    closedloop simulate scanner --path serial --link /tmp/scanner --drop 20 --out sent.csv
+    ```
+    """
+    given = {name: value for name, value in locals().items() if value is not None}
+    quiet_lsl()
+    options = _options(given)
+    from hardware.scanner.running import run
+
+    received: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda which, _frame: received.append(which))
+    run(options, lambda: bool(received))
+
+
+def _options(given: dict[str, Any]) -> Any:
+    """Turn what was typed into the scanner's options; a value that can't be is a wrong command line."""
+    from closedloop.scan.simulation import ScannerFaults
+    from hardware.scanner.options import ScannerOptions
+
+    try:
+        for name in ("jitter_ms", "hold_ms", "double_after_ms"):
+            if name in given:
+                given[f"{name[:-3]}_s"] = given.pop(name) / 1000
+        for name in ("drop", "double"):
+            if name in given:
+                given[name] = tuple(int(word) for word in given[name].split(","))
+        for name in ("extra", "human"):
+            if name in given:
+                given[f"{name}_s"] = tuple(float(word) for word in given.pop(name).split(","))
+        if "press_keys" in given:
+            given["press_keys"] = tuple(given["press_keys"].split(","))
+        if "press" in given:
+            given["presses"] = tuple(_press(text) for text in given.pop("press"))
+        if given.get("path", "keyboard") not in ("keyboard", "serial", "lsl"):
+            raise ValueError(f"path {given['path']!r}: keyboard, serial or lsl")
+        faults = {item.name for item in fields(ScannerFaults)} & given.keys()
+        given["faults"] = ScannerFaults(**{name: given.pop(name) for name in faults})
+        return ScannerOptions(**given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _press(text: str) -> tuple[float, str]:
+    key, at, time = text.rpartition("@")
+    if not (key and at):
+        raise ValueError(f"press {text!r}: KEY@SECONDS is needed")
+    return float(time), key

@@ -1,0 +1,57 @@
+"""An LSL stream of markers, one a pulse, as a scanner's gateway sends them."""
+
+from __future__ import annotations
+
+import time
+
+import pylsl
+
+from hardware.scanner.output import Sent
+
+_LINGER_S = 0.3  # liblsl gives no sign when a marker is out; on a local network this is ample
+
+
+class MarkerStreamOutput:
+    """The outlet.
+
+    Args:
+        name: of the stream.
+        source_id: that a protocol pins.
+        marker: what a pulse is.
+        numeric: send whole numbers (int32) and not texts.
+        wait_listener_s: how long ``open`` waits for somebody to listen.
+    """
+
+    def __init__(
+        self, name: str, source_id: str, marker: str, numeric: bool = False, wait_listener_s: float = 0.0
+    ) -> None:
+        self._name, self._source_id, self._marker = name, source_id, marker
+        self._numeric, self._wait_s = numeric, wait_listener_s
+
+    def open(self) -> str:
+        """Make the stream known."""
+        form = pylsl.cf_int32 if self._numeric else pylsl.cf_string
+        info = pylsl.StreamInfo(self._name, "Markers", 1, pylsl.IRREGULAR_RATE, form, self._source_id)
+        info.set_channel_labels(["pulse"])
+        self._outlet = pylsl.StreamOutlet(info)
+        return f"stream '{self._name}', source id '{self._source_id}', marker '{self._marker}'"
+
+    def await_listener(self) -> bool:
+        """Wait for somebody to listen, as long as was asked for; True if somebody does."""
+        return bool(self._outlet.wait_for_consumers(self._wait_s))
+
+    def down(self, key: str | None) -> Sent:
+        """Send the marker, or the key's name as one; it bears the time before it was sent."""
+        mark = self._marker if key is None else key
+        before_s = pylsl.local_clock()
+        self._outlet.push_sample([int(mark) if self._numeric else mark], before_s)
+        return Sent(before_s, pylsl.local_clock())
+
+    def up(self, key: str | None) -> None:
+        """Nothing is held."""
+
+    def close(self) -> None:
+        """Let the last markers out, and end the stream."""
+        if self._outlet.have_consumers():
+            time.sleep(_LINGER_S)
+        del self._outlet

@@ -1,0 +1,36 @@
+"""Where pulses go out: what every path has in common."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+
+class Sent(NamedTuple):
+    """Something went out between two readings of ``local_clock``."""
+
+    before_s: float
+    after_s: float
+
+
+class Output(Protocol):
+    """One path."""
+
+    def open(self) -> str:
+        """Open it; return in words where pulses come out.
+
+        Raises:
+            TriggerError: it can't be opened here.
+        """
+        ...
+
+    def down(self, key: str | None) -> Sent:
+        """Send a pulse, or press a key of the subject's if one is named."""
+        ...
+
+    def up(self, key: str | None) -> None:
+        """Let it go again; does nothing where nothing is held."""
+        ...
+
+    def close(self) -> None:
+        """Close it; what was sent gets out first."""
+        ...

@@ -1,0 +1,61 @@
+"""What was sent when, as the simulated scanner knows it: the truth that stamps are measured against."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from hardware.scanner.output import Sent
+from hardware.scanner.timetable import Deed
+
+COLUMNS = ("run", "kind", "volume", "mark", "planned_s", "before_s", "after_s")
+
+
+class Record:
+    """Rows of ``COLUMNS``. Times are ``local_clock`` seconds; ``volume`` is -1 where there is none.
+
+    Args:
+        path: ``.csv``, written row by row, or ``.npz``, written at the end; None keeps no file.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.rows: list[tuple[Any, ...]] = []
+        self._file: Any = None
+        if path is not None and path.suffix == ".csv":
+            self._file = path.open("w", newline="", encoding="utf-8")
+            self._writer = csv.writer(self._file)
+            self._writer.writerow(COLUMNS)
+            self._file.flush()
+
+    def add(self, run: int, deed: Deed, planned_s: float, sent: Sent) -> None:
+        """Note what was sent."""
+        volume = -1 if deed.volume is None else deed.volume
+        row = (run, deed.kind, volume, deed.key or "", planned_s, sent.before_s, sent.after_s)
+        self.rows.append(row)
+        if self._file is not None:
+            self._writer.writerow([f"{item:.9f}" if isinstance(item, float) else item for item in row])
+            self._file.flush()  # it may be killed, and the file shall be true up to then
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._file is not None:
+            self._file.close()
+        elif self._path is not None:
+            columns = zip(*self.rows, strict=True) if self.rows else [()] * len(COLUMNS)
+            arrays: dict[str, Any] = {
+                name: np.array(column) for name, column in zip(COLUMNS, columns, strict=True)
+            }
+            np.savez(self._path, **arrays)
+
+    def __enter__(self) -> Record:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
