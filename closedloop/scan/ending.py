@@ -1,0 +1,107 @@
+"""Was the first pulse missed? What the count, the pattern and the time of arming can tell of it.
+
+A sequence that makes N pulses and of which the last N - k came looks, pulse for pulse, like one of which the
+first N - k came: the same distances, the same silence after. Where only the count tells, both readings are
+given, and nothing is claimed. See docs/pulses.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from closedloop.protocol.sections.scan import Scanner
+from closedloop.scan.findings import PulseFinding
+from closedloop.scan.grid import Grid
+
+MOST_MISSED = 3
+"""Volumes that a run may be short of at its end and still be taken for one that began late."""
+
+
+def by_count(
+    scanner: Scanner, grid: Grid, last: int, start_s: float | None, heard_s: float | None
+) -> dict[str, Any] | None:
+    """Return both readings of a sequence that fell silent a few pulses short of its count.
+
+    Args:
+        scanner: section of the protocol.
+        grid: of the sequence.
+        last: slot of the last pulse.
+        start_s: of the first stored volume, as believed.
+        heard_s: for how long pulses would have been heard before the first one was; None if not known.
+
+    Returns:
+        None if the count tells nothing: the sequence has no set end, or is short of nothing, or of too much.
+    """
+    short = grid.total - 1 - last
+    if scanner.sequence_ends == "open" or not 1 <= short <= MOST_MISSED * grid.slices:
+        return None
+    offset_tr = grid.position(grid.total) - grid.position(grid.total - short)
+    offset_s = offset_tr * grid.tr_s
+    listening = heard_s is not None and heard_s > offset_s
+    began = {
+        "reading": "first_missed",
+        "means": f"the first {short} pulse(s) of the sequence were not heard; the last one was its end",
+        "offset_tr": offset_tr,
+        "offset_s": offset_s,
+        "start_s": None if start_s is None else start_s - offset_s,
+    }
+    ended = {
+        "reading": "ended_short",
+        "means": f"the first pulse was the sequence's first; at its end {short} pulse(s) were lost, or it "
+        "was stopped so much early",
+        "offset_tr": 0.0,
+        "offset_s": 0.0,
+        "start_s": start_s,
+    }
+    return {
+        "by": "count",
+        "sure": False,
+        "pulses_short": short,
+        "heard_before_s": heard_s,
+        "listening_when_due": None if heard_s is None else listening,
+        "readings": [began, ended],
+        "told_by": "the number of volumes in the images: a full number means that the first was missed",
+    }
+
+
+def count_finding(found: dict[str, Any], now_s: float, last_volume: int) -> PulseFinding:
+    """Say both readings of ``by_count``."""
+    short, offset_s, offset_tr = (
+        found["pulses_short"],
+        found["readings"][0]["offset_s"],
+        found["readings"][0]["offset_tr"],
+    )
+    words = (
+        f"The sequence fell silent {short} pulse(s) short of its count, with volume {last_volume}. Either its "
+        f"first {short} were missed, and the run began {offset_tr:g} TR ({offset_s:g} s) later than it "
+        f"believed; or its last {short} are lacking, and it began as believed. Pulses cannot tell: the run "
+        "began late if the images hold all volumes."
+    )
+    if found["listening_when_due"]:
+        words += (
+            f" The trigger had been listened to for {found['heard_before_s']:.1f} s before the first pulse, so "
+            "an earlier one was lost on the line if there was one."
+        )
+    elif found["listening_when_due"] is not None:
+        words += " The trigger was armed so late that the first pulse may well have come before."
+    return PulseFinding("first_missed", now_s, words, count=short, volume=0, detail=found)
+
+
+def by_pattern(short: int, grid: Grid, first_pulse_s: float | None) -> dict[str, Any]:
+    """Return what the pattern of a sparse volume's slices tells for sure: its first slices were missed."""
+    offset_tr = grid.position(short)
+    offset_s = offset_tr * grid.tr_s
+    start_s = None if first_pulse_s is None else first_pulse_s - offset_s
+    reading = {"reading": "first_missed", "offset_tr": offset_tr, "offset_s": offset_s, "start_s": start_s}
+    return {"by": "pattern", "sure": True, "pulses_short": short, "readings": [reading]}
+
+
+def pattern_finding(found: dict[str, Any], pulse: int, time_s: float) -> PulseFinding:
+    """Say what ``by_pattern`` found."""
+    short, reading = found["pulses_short"], found["readings"][0]
+    words = (
+        f"The first {short} slice(s) of the first volume were missed, as its silence came early: the sequence "
+        f"began {reading['offset_s']:.3f} s before the first pulse that was heard. What was called missed "
+        "since then was not."
+    )
+    return PulseFinding("first_missed", time_s, words, count=short, pulse=pulse, volume=0, detail=found)

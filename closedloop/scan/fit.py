@@ -1,0 +1,232 @@
+"""TR and start of a sequence from its pulses, robustly and as they come.
+
+Two straight lines of time over place (in TRs). The near one is Theil's line (the median of all slopes between
+two of the last pulses; Theil 1950, Sen 1968) over the last ``NEAR`` pulses: a stamp that is far off moves it
+not at all, and a slow change of the TR is followed. It tells when the next pulse is due. The far one is over
+all pulses, by least squares with Huber's weights (Huber 1964) taken from each pulse's distance to the near
+line when it came, so that a pulse costs the same however long the run is. It gives TR and start.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+NEAR = 12
+"""Pulses in the near line."""
+
+SETTLED = 5
+"""From so many pulses on, the near line withstands one wrong stamp among them."""
+
+HUBER = 1.345
+"""Huber's constant: 95 % of the efficiency of least squares if the jitter is Gaussian."""
+
+THEIL_LOSS = 1.06
+"""Theil's slope has this times the standard error of least squares, if the jitter is Gaussian."""
+
+_PRIOR_SLOPES = 3
+_SMALLEST_SCALE_S = 2e-4
+
+
+@dataclass(frozen=True)
+class TrFit:
+    """TR and start, as fitted.
+
+    Attributes:
+        start_s: of the first stored volume.
+        tr_s: the repetition time.
+        start_se_s, tr_se_s: their standard errors.
+        scale_s: standard deviation of the residuals, estimated robustly.
+        n: pulses in it.
+    """
+
+    start_s: float
+    tr_s: float
+    start_se_s: float
+    tr_se_s: float
+    scale_s: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Bend:
+    """By how much the TR changed from the first pulse to the last, if it changed evenly."""
+
+    change_s: float
+    change_se_s: float
+
+
+class RunningFit:
+    """The two lines, a pulse at a time.
+
+    Args:
+        tr_s: nominal TR.
+        jitter_s: that the pulses may have; what the scale is taken for before they tell.
+    """
+
+    def __init__(self, tr_s: float, jitter_s: float) -> None:
+        self._nominal_s = tr_s
+        self._jitter_s = jitter_s
+        self._zero_s = 0.0
+        self._near: deque[tuple[float, float]] = deque(maxlen=NEAR)
+        self._sums = [0.0] * 8  # of weights times 1, x, x², x³, x⁴, y, xy, x²y
+        self._slope = 0.0
+        self._level = 0.0
+        self._first_x = self._last_x = 0.0
+        self.n = 0
+        self.scale_s = max(jitter_s, _SMALLEST_SCALE_S)
+
+    def predict(self, x: float) -> float:
+        """Return when the pulse at a place (in TRs) was or is due, by the near line."""
+        return self._zero_s + self._nominal_s * x + self._level + self._slope * x
+
+    def place(self, time_s: float) -> float:
+        """Return the place (in TRs) of a time, by the near line."""
+        return (time_s - self._zero_s - self._level) / (self._nominal_s + self._slope)
+
+    def add(self, x: float, time_s: float) -> None:
+        """Take a pulse in: its place (in TRs) and its stamp."""
+        if self.n == 0:
+            # kept small, so that no digit of a clock that stands at days is lost
+            self._zero_s = time_s - self._nominal_s * x
+            self._first_x = x
+        y = time_s - self._zero_s - self._nominal_s * x
+        error_s = y - self._level - self._slope * x
+        if self.n >= SETTLED:
+            seen = 1.2533 * min(abs(error_s), 4 * self.scale_s)  # mean |error| of a Gaussian is sd / 1.2533
+            self.scale_s = max(_SMALLEST_SCALE_S, self.scale_s + (seen - self.scale_s) / 16)
+        if self.n >= NEAR:
+            self._add_far(x, y, error_s)
+        self._near.append((x, y))
+        self.n += 1
+        self._last_x = max(self._last_x, x)
+        self._draw_near()
+        if self.n == NEAR:
+            for one_x, one_y in self._near:
+                self._add_far(one_x, one_y, one_y - self._level - self._slope * one_x)
+
+    def fit(self, at: float) -> TrFit | None:
+        """Return TR and start by the far line; None before there are three pulses.
+
+        Args:
+            at: place (in TRs) of the first stored volume.
+        """
+        if self.n < 3:
+            return None
+        sd = self.scale_s
+        if self.n < NEAR:
+            xs = [x for x, _ in self._near]
+            middle, spread = statistics.fmean(xs), _spread(xs)
+            slope_se, middle_se = THEIL_LOSS * sd / math.sqrt(spread), sd * math.sqrt(math.pi / 2 / self.n)
+            slope = statistics.median(self._slopes())
+            level = statistics.median(y - slope * x for x, y in self._near)
+        else:
+            w, wx, wxx, _, _, wy, wxy, _ = self._sums
+            middle, spread = wx / w, wxx - wx * wx / w
+            slope_se, middle_se = sd / math.sqrt(spread), sd / math.sqrt(w)
+            slope = (wxy - wx * wy / w) / spread
+            level = wy / w - slope * middle
+        return TrFit(
+            start_s=self._zero_s + self._nominal_s * at + level + slope * at,
+            tr_s=self._nominal_s + slope,
+            start_se_s=math.hypot(middle_se, (at - middle) * slope_se),
+            tr_se_s=slope_se,
+            scale_s=self.scale_s,
+            n=self.n,
+        )
+
+    def bend(self) -> Bend | None:
+        """Return how the TR changed, from a parabola over all pulses; None before there are ``NEAR``."""
+        if self.n < NEAR:
+            return None
+        w, wx, wxx, wxxx, wxxxx, wy, wxy, wxxy = self._sums
+        m = wx / w
+        m2 = wxx - w * m * m
+        m3 = wxxx - 3 * m * wxx + 2 * w * m**3
+        m4 = wxxxx - 4 * m * wxxx + 6 * m * m * wxx - 3 * w * m**4
+        left = m4 - m2 * m2 / w - m3 * m3 / m2
+        xy = wxy - m * wy
+        xxy = wxxy - 2 * m * wxy + m * m * wy - m2 / w * wy
+        curve = (xxy - m3 / m2 * xy) / left
+        span = self._last_x - self._first_x
+        sd = max(self.scale_s, self._jitter_s)
+        return Bend(change_s=2 * curve * span, change_se_s=2 * span * sd / math.sqrt(left))
+
+    def _add_far(self, x: float, y: float, error_s: float) -> None:
+        limit_s = HUBER * self.scale_s
+        weight = 1.0 if abs(error_s) <= limit_s else limit_s / abs(error_s)
+        for power in range(5):
+            self._sums[power] += weight * x**power
+        for power in range(3):
+            self._sums[5 + power] += weight * y * x**power
+
+    def _slopes(self) -> list[float]:
+        points = list(self._near)
+        return [
+            (y2 - y1) / (x2 - x1)
+            for number, (x1, y1) in enumerate(points)
+            for x2, y2 in points[number + 1 :]
+            if x2 != x1
+        ]
+
+    def _draw_near(self) -> None:
+        slopes = self._slopes()
+        if self.n < SETTLED:
+            slopes += [0.0] * _PRIOR_SLOPES  # the protocol's TR is believed before the pulses tell another
+        self._slope = statistics.median(slopes)
+        self._level = statistics.median(y - self._slope * x for x, y in self._near)
+
+
+def fit_all(
+    xs: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64], at: float, tr_s: float
+) -> tuple[TrFit, npt.NDArray[np.float64]]:
+    """Fit one line to all pulses of a run that is over, by Huber's estimate, weighted until nothing moves.
+
+    Iteratively reweighted least squares (Holland & Welsch 1977), the scale from the median absolute residual.
+
+    Args:
+        xs: places in TRs, shape ``(n,)``, n at least 3.
+        times_s: stamps, shape ``(n,)``.
+        at: place of the first stored volume.
+        tr_s: nominal TR.
+
+    Returns:
+        The fit, and the residual of each pulse in s, shape ``(n,)``.
+    """
+    zero_s = float(times_s[0])
+    y = times_s - zero_s - tr_s * (xs - xs[0])
+    design = np.column_stack([np.ones_like(xs), xs - at])
+    weights = np.ones_like(xs)
+    line = np.array([float(np.median(y)), 0.0])
+    scale = _SMALLEST_SCALE_S
+    for _ in range(50):
+        root = np.sqrt(weights)
+        new = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)[0]
+        rest = y - design @ new
+        scale = max(_SMALLEST_SCALE_S, 1.4826 * float(np.median(np.abs(rest - np.median(rest)))))
+        weights = np.minimum(1.0, HUBER * scale / np.maximum(np.abs(rest), 1e-12))
+        moved = float(np.max(np.abs(new - line)))
+        line = new
+        if moved < 1e-9:
+            break
+    rest = y - design @ line
+    inverse = np.linalg.inv(design.T @ (design * weights[:, None]))
+    fit = TrFit(
+        start_s=zero_s + float(line[0]) + tr_s * (at - float(xs[0])),
+        tr_s=tr_s + float(line[1]),
+        start_se_s=scale * math.sqrt(inverse[0, 0]),
+        tr_se_s=scale * math.sqrt(inverse[1, 1]),
+        scale_s=scale,
+        n=len(xs),
+    )
+    return fit, rest
+
+
+def _spread(values: list[float]) -> float:
+    middle = statistics.fmean(values)
+    return sum((value - middle) ** 2 for value in values)
