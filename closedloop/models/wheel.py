@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -94,10 +95,10 @@ def _report(
 ) -> None:
     done = 0
     for folder in folders:
-        for path in folder.rglob("*"):
-            try:
-                done += path.stat().st_size if path.is_file() else 0
-            except FileNotFoundError:  # pip moved it between the two looks
-                continue
+        # os.walk, as it passes over a folder that pip removed between two looks, where rglob raises
+        for where, _, names in os.walk(folder):
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):  # likewise a file
+                    done += os.stat(os.path.join(where, name)).st_size  # noqa: PTH116,PTH118 - what walk gives
     total = source.size_bytes
     on_progress(Progress(entry.id, "downloading", done if total is None else min(done, total), total))

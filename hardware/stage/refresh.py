@@ -20,6 +20,7 @@ DELAYED_FLIPS = 40
 """Intervals with a pause in each, to see whether flips block."""
 
 _NEAR = 0.2  # of the median: an interval within is one frame
+_MOST_BEHIND = 0.1  # of the time: at a tenth every trial of ten frames has a missed one
 _MOST = 0.9  # of the intervals must be near, or there is no one refresh
 
 
@@ -86,6 +87,36 @@ def measure_own_pace(intervals_s: Float64) -> Refresh:
     return _of_frames(intervals_s, np.abs(intervals_s - median_s) <= _NEAR * median_s)
 
 
+def too_slow(intervals_s: Float64, period_s: float) -> bool:
+    """Whether the stage, pacing itself, falls behind its own grid by more than single missed frames.
+
+    Args:
+        intervals_s: (n,) between flips that the stage paced itself.
+        period_s: of its grid.
+    """
+    return float(intervals_s.sum()) > (1 + _MOST_BEHIND) * len(intervals_s) * period_s
+
+
+def require_pace(intervals_s: Float64, period_s: float) -> None:
+    """Refuse a display without a vertical blank that is drawn too slowly for the pace that the stage is to keep.
+
+    Args:
+        intervals_s, period_s: see ``too_slow``.
+
+    Raises:
+        RefreshError: it falls behind.
+    """
+    if not too_slow(intervals_s, period_s):
+        return
+    raise RefreshError(
+        "display.refresh_hz",
+        found=f"{len(intervals_s) / intervals_s.sum():.3f} Hz, measured over {len(intervals_s)} frames",
+        expected=f"{1 / period_s:g} Hz, with at most {_MOST_BEHIND:.0%} of the time lost to missed frames",
+        remedy="This display has no vertical blank, and drawing is too slow for this rate, or other programs keep "
+        "the machine too busy: close them, or lower display.refresh_hz.",
+    )
+
+
 def _of_frames(intervals_s: Float64, near: npt.NDArray[np.bool_]) -> Refresh:
     frames = intervals_s[near]
     return Refresh(
@@ -96,14 +127,13 @@ def _of_frames(intervals_s: Float64, near: npt.NDArray[np.bool_]) -> Refresh:
     )
 
 
-def require(refresh: Refresh, expected_hz: float, tolerance: float, paced_by: str) -> None:
-    """Refuse a refresh that is not the one that the protocol expects.
+def require(refresh: Refresh, expected_hz: float, tolerance: float) -> None:
+    """Refuse a display's own refresh that is not the one that the protocol expects.
 
     Args:
         refresh: as measured.
         expected_hz: ``display.refresh_hz`` of the protocol.
         tolerance: allowed relative difference.
-        paced_by: ``"vblank"`` or ``"clock"``.
 
     Raises:
         RefreshError: it differs by more than the tolerance.
@@ -111,15 +141,11 @@ def require(refresh: Refresh, expected_hz: float, tolerance: float, paced_by: st
     measured_hz = 1 / refresh.period_s
     if abs(measured_hz - expected_hz) <= tolerance * expected_hz:
         return
-    if paced_by == "clock":
-        remedy = "This display has no vertical blank, and drawing is too slow for this rate: lower display.refresh_hz."
-    else:
-        remedy = "Set the screen to the rate of the protocol, or correct display.refresh_hz."
     raise RefreshError(
         "display.refresh_hz",
         found=f"{measured_hz:.3f} Hz, measured over {refresh.intervals} frames",
         expected=f"{expected_hz:g} Hz within {tolerance:.1%}",
-        remedy=remedy,
+        remedy="Set the screen to the rate of the protocol, or correct display.refresh_hz.",
     )
 
 

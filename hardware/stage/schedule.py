@@ -12,13 +12,22 @@ import numpy as np
 from closedloop.ports import Float64, Onset, Showing, Shown
 
 
+_LAG_FRAMES = 30
+"""Over so many frames lateness adds up to missed ones; over more, the error of the measured period would too."""
+
+
 def missed_frames(flips_s: Float64, period_s: float) -> int:
     """How many frames were missed between flips: ``round(dt / period) - 1`` for each, none below 0.
 
     A flip whose stamp came late makes the next interval short; that must not make up for a missed frame.
+    Where no vertical blank puts flips on a grid, several can each come somewhat late, and the image stands a
+    whole frame too long though no interval tells it: then the lateness that has added up counts.
     """
-    frames = np.rint(np.diff(flips_s) / period_s).astype(np.int64)
-    return int(np.maximum(frames - 1, 0).sum())
+    frames = np.diff(flips_s) / period_s
+    single = int(np.maximum(np.rint(frames).astype(np.int64) - 1, 0).sum())
+    late = np.concatenate([np.zeros(_LAG_FRAMES), np.cumsum(frames - 1)])
+    before = np.lib.stride_tricks.sliding_window_view(late, _LAG_FRAMES + 1).min(axis=1)
+    return max(single, round(float((late[_LAG_FRAMES:] - before).max(initial=0.0))))
 
 
 def is_due(due_s: float, next_flip_s: float, period_s: float) -> bool:
