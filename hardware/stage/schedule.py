@@ -11,7 +11,6 @@ import numpy as np
 
 from closedloop.ports import Float64, Onset, Showing, Shown
 
-
 _LAG_FRAMES = 30
 """Over so many frames lateness adds up to missed ones; over more, the error of the measured period would too."""
 
@@ -25,7 +24,7 @@ def missed_frames(flips_s: Float64, period_s: float) -> int:
     """
     frames = np.diff(flips_s) / period_s
     single = int(np.maximum(np.rint(frames).astype(np.int64) - 1, 0).sum())
-    late = np.concatenate([np.zeros(_LAG_FRAMES), np.cumsum(frames - 1)])
+    late = np.concatenate([np.zeros(_LAG_FRAMES + 1), np.cumsum(frames - 1)])  # of each flip, the first: 0
     before = np.lib.stride_tricks.sliding_window_view(late, _LAG_FRAMES + 1).min(axis=1)
     return max(single, round(float((late[_LAG_FRAMES:] - before).max(initial=0.0))))
 
