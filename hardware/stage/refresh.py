@@ -101,7 +101,8 @@ def require_pace(intervals_s: Float64, period_s: float) -> None:
     """Refuse a display without a vertical blank that is drawn too slowly for the pace that the stage is to keep.
 
     Args:
-        intervals_s, period_s: see ``too_slow``.
+        intervals_s: (n,) between flips that the stage paced itself.
+        period_s: of its grid.
 
     Raises:
         RefreshError: it falls behind.
