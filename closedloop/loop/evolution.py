@@ -74,7 +74,15 @@ class EvolutionSession:
         self._threads = threads
         self._ears = Ears(rig.source, store, rig.clock, tuple(info.role for info in streams))
         self._director = Director(operator, store, rig.clock)
-        self._screen = Screen(rig.stage, rig.markers, store, rig.clock, session_id, self._director.window_key)
+        self._screen = Screen(
+            rig.stage,
+            rig.markers,
+            store,
+            rig.clock,
+            session_id,
+            self._director.window_key,
+            plan.period_s,
+        )
         painter = Painter({thread.index: thread.generator for thread in threads}, store)
         self._breeder = Breeder(protocol, threads, store, self._screen, painter, self._history)
         self._progress = ProgressKeeper(operator, rig.clock, protocol)

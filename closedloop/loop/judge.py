@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from closedloop.loop.ears import Ears
-from closedloop.loop.rules import rule_of
+from closedloop.loop.rules import rule_of, value_of
 from closedloop.loop.threads import EvolutionThread
 from closedloop.ports import Float64, Shown, StreamInfo
 from closedloop.protocol.models import Response as ResponseSpec
@@ -17,7 +17,6 @@ from closedloop.scoring import (
     Invalid,
     Response,
     ResponseRule,
-    combine_response,
     respond,
     respond_to_trial,
     still_open,
@@ -59,12 +58,17 @@ class Judge:
         streams: Sequence[StreamInfo],
     ) -> None:
         info = next(stream for stream in streams if stream.role == "response")
-        self._wait_s = spec.wait_ms / 1000
+        self._spec = spec
+        self._wait_s = spec.wait_in_use_s
         self._per_trial = spec.kind == "trials"
         self._ears = ears
         self._rules = {thread.index: rule_of(spec, thread.spec.units, info) for thread in threads}
         self._units = {thread.index: thread.spec.units for thread in threads}
-        self._subtract_baseline = spec.subtract_baseline
+
+    @property
+    def lookback_s(self) -> float:
+        """How long before an onset samples are needed."""
+        return max(rule.lookback_s for rule in self._rules.values())
 
     def window_end(self, onset_s: float) -> float:
         """When the last window of a trial with this onset is over."""
@@ -81,7 +85,7 @@ class Judge:
         first_s = shown.onset_s + min(
             0.0, rule.window.start_s, rule.baseline.start_s if rule.baseline else 0.0
         )
-        if self._waiting(shown, end_s) and now_s < end_s + self._wait_s:
+        if self._waiting(shown, rule, end_s) and now_s < end_s + self._wait_s:
             return None
         for role, stream in self._ears.streams.items():
             doubt = stream.doubts.during(first_s, end_s)
@@ -95,14 +99,7 @@ class Judge:
             return response
         if isinstance(response, Invalid):
             return Rejected(response.reason.value, response.detail)
-        units = self._units[thread]
-        value = combine_response(
-            response,
-            units.combine,
-            units.units,
-            units.weights,
-            subtract_baseline=self._subtract_baseline and not self._per_trial,
-        )
+        value = value_of(self._spec, self._units[thread], response)
         return Accepted(response.rates_hz, response.baseline_hz, value)
 
     def _respond(
@@ -123,15 +120,17 @@ class Judge:
             return Rejected("stream-in-doubt", "the response stream was interrupted within the trial")
         return respond(rule, times, values, shown.onset_s)
 
-    def _waiting(self, shown: Shown, end_s: float) -> bool:
+    def _waiting(self, shown: Shown, rule: ResponseRule, end_s: float) -> bool:
         """Whether a stream has not come as far as the end of the trial's windows."""
         for role, stream in self._ears.streams.items():
             if role == "response" and self._per_trial:
                 _, values, _ = stream.recent.between(shown.onset_s, np.inf)
                 if not values.size or not (values[:, 0] == shown.trial).any():
                     return True
-            elif still_open(np.array([stream.recent.newest_s]), end_s):
-                return True
+            else:
+                needed_s = rule.last_stamp_s(shown.onset_s) if role == "response" else end_s
+                if still_open(np.array([stream.recent.newest_s]), needed_s):
+                    return True
         return False
 
     def _fixation_broken(self, start_s: float, end_s: float) -> Rejected | None:

@@ -27,10 +27,13 @@ log = logging.getLogger(__name__)
 # Trials handed to the stage beyond the one on the screen: enough to bridge a slow write or a rendered
 # batch, few enough that a pause or a lost stream takes effect within a second.
 LOOKAHEAD = 3
+# Where trials are long, the next one is handed over so long before the one on the screen ends.
+LOOKAHEAD_S = 1.0
 # Images rendered ahead of the trials handed over.
 RENDER_AHEAD = 16
 IDLE_S = 0.001
 # Samples older than this before the oldest trial in question are dropped from memory.
+# (beyond those that a trial yet to come would need).
 MEMORY_S = 5.0
 
 
@@ -68,6 +71,7 @@ class Presentation:
         self._director = director
         self._progress = progress
         self._dead_time = dead_time
+        self._memory_s = MEMORY_S + judge.lookback_s
         self._presented: dict[int, Presented] = {}
         self._over: deque[tuple[Shown, Presented]] = deque()
         self._trouble_since_s: float | None = None
@@ -96,7 +100,7 @@ class Presentation:
             judged = self._judge_what_is_over(queue, tally)
             if not self._over and not self._screen.waiting:
                 # nothing shown is left to be judged: a pause may last as long as it likes
-                self._ears.forget(self._clock.now() - MEMORY_S)
+                self._ears.forget(self._clock.now() - self._memory_s)
             self._director.heed(self._screen)
             if self._director.aborting is not None:
                 return False
@@ -121,7 +125,7 @@ class Presentation:
             judged = True
             self._acknowledge(record, verdict, tally)
             queue.judge(record.trial, valid=isinstance(verdict, Accepted))
-            self._ears.forget(shown.onset_s - MEMORY_S)
+            self._ears.forget(shown.onset_s - self._memory_s)
             if not queue.left:
                 self._dead_time.window_ended(self._judge.window_end(shown.onset_s))
         return judged
@@ -167,7 +171,10 @@ class Presentation:
             return False
         if self._director.paused:
             return False
-        return self._screen.waiting <= LOOKAHEAD and not self._screen.full
+        if self._screen.waiting > LOOKAHEAD or self._screen.full:
+            return False
+        # in full trials: one that is on the screen and has no second left is handed its successor
+        return not self._screen.waiting or self._screen.ahead_s <= LOOKAHEAD_S
 
     def _check_patience(self) -> None:
         now = self._clock.now()

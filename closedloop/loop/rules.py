@@ -5,7 +5,9 @@ from __future__ import annotations
 from closedloop.errors import StreamMismatchError
 from closedloop.ports import StreamInfo
 from closedloop.protocol.models import Response, Units, WindowMs
-from closedloop.scoring import Kind, ResponseRule, Window
+from closedloop.protocol.sections.response import RATE_TOLERANCE
+from closedloop.scoring import Kind, ResponseRule, Window, combine_response
+from closedloop.scoring import Response as Measured
 
 
 def rule_of(spec: Response, units: Units, stream: StreamInfo) -> ResponseRule:
@@ -30,10 +32,11 @@ def rule_of(spec: Response, units: Units, stream: StreamInfo) -> ResponseRule:
         )
     if kind.binned:
         _require_a_bin(spec, stream)
-    baseline = None if spec.baseline is None or kind is Kind.TRIALS else _window(spec.baseline)
+    below = spec.baseline_in_use
+    baseline = None if below is None or kind is Kind.TRIALS else _window(below)
     return ResponseRule(
         kind=kind,
-        window=_window(spec.window),
+        window=_window(spec.window_in_use),
         unit_count=unit_count,
         units=units.units,
         baseline=baseline,
@@ -41,13 +44,39 @@ def rule_of(spec: Response, units: Units, stream: StreamInfo) -> ResponseRule:
         max_silence_s=spec.liveness.max_silence_ms / 1000 if kind is Kind.SPIKES else None,
         max_rate_hz=spec.artefact.max_rate_hz,
         all_units_known=kind is Kind.SPIKES and spec.unit_count is not None,
+        stamped_early_s=_stamped_early_s(spec) if kind.binned else 0.0,
+        in_percent=spec.volumes is not None and spec.volumes.percent_signal_change,
     )
+
+
+def value_of(spec: Response, units: Units, response: Measured) -> float:
+    """Return the one number of a trial: its units combined as the protocol says.
+
+    Args:
+        spec: the protocol's response section.
+        units: the thread's units.
+        response: rates and baseline, as measured by the rule of both.
+    """
+    relative = spec.volumes is not None and spec.volumes.percent_signal_change
+    return combine_response(
+        response,
+        units.combine,
+        units.units,
+        units.weights,
+        subtract_baseline=spec.subtract_baseline and spec.kind != "trials",
+        percent=relative and spec.kind != "trials",
+    )
+
+
+def _stamped_early_s(spec: Response) -> float:
+    """How long before the end of its volume a sample is stamped."""
+    return spec.volumes.tr_s if spec.volumes is not None and spec.volumes.stamped == "start" else 0.0
 
 
 def _require_a_bin(spec: Response, stream: StreamInfo) -> None:
     bin_ms = 1000 / stream.nominal_hz
-    for name, window in (("window", spec.window), ("baseline", spec.baseline)):
-        if window is not None and window.end_ms - window.start_ms < bin_ms:
+    for name, window in (("window", spec.window_in_use), ("baseline", spec.baseline_in_use)):
+        if window is not None and window.end_ms - window.start_ms < bin_ms * (1 - RATE_TOLERANCE):
             raise StreamMismatchError(
                 f"response.{name}",
                 found=f"{window.end_ms - window.start_ms:g} ms, on a stream of {stream.nominal_hz:g} Hz",

@@ -21,7 +21,7 @@ from closedloop.ports import (
 )
 from closedloop.session import SessionStore, TrialRecord
 
-# Far beyond any frame; an image that is on longer than this must be several trials.
+# Far beyond any frame. The stage speaks when a trial begins and when it ends, so its length comes on top.
 SILENT_S = 20.0
 
 
@@ -45,6 +45,7 @@ class Screen:
         clock: the one clock.
         session_id: named in every marker.
         on_key: told of keys that were pressed in the window.
+        period_s: of a frame.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Screen:
         clock: Clock,
         session_id: str,
         on_key: Callable[[KeyPress], None],
+        period_s: float,
     ) -> None:
         self._stage = stage
         self._markers = markers
@@ -62,10 +64,12 @@ class Screen:
         self._clock = clock
         self._session_id = session_id
         self._on_key = on_key
+        self._period_s = period_s
         self._free = list(range(stage.slots - 1, -1, -1))
         self._ordered: dict[int, tuple[Presented, int]] = {}
         self.missed_frames = 0
         self.last_onset_s: float | None = None
+        self._begun: int | None = None  # the trial that came on last
         self._heard_s = clock.now()
 
     @property
@@ -77,6 +81,14 @@ class Screen:
     def full(self) -> bool:
         """No slot is free."""
         return not self._free
+
+    @property
+    def ahead_s(self) -> float:
+        """How long the trials ordered will keep the stage busy."""
+        lasts_s = sum(self._lasts_s(presented.record) for presented, _ in self._ordered.values())
+        if self._begun in self._ordered and self.last_onset_s is not None:
+            lasts_s -= self._clock.now() - self.last_onset_s
+        return lasts_s
 
     def order(self, presented: Presented, pixels: Pixels) -> None:
         """Record a trial, then hand it to the stage."""
@@ -132,6 +144,7 @@ class Screen:
             self._store.set_onset(onset.trial, onset.time_s)
             self.mark("stimulus_on", onset.time_s, **presented.label)
         self.last_onset_s = onset.time_s
+        self._begun = onset.trial
 
     def _ended(self, shown: Shown) -> None:
         presented, slot = self._known(shown.trial)
@@ -145,14 +158,20 @@ class Screen:
 
     def _check_that_it_lives(self) -> None:
         """A stage that hangs (a stopped process, a graphics driver) says nothing, so its silence must."""
+        if not self._ordered:
+            return
         silent_s = self._clock.now() - self._heard_s
-        if self._ordered and silent_s > SILENT_S:
+        longest_s = max(self._lasts_s(presented.record) for presented, _ in self._ordered.values())
+        if silent_s > SILENT_S + longest_s:
             raise ProcessDiedError(
                 "stage process",
                 found=f"no word of trial {next(iter(self._ordered))} for {silent_s:.0f} s",
-                expected=f"the next flip of a trial within {SILENT_S:g} s",
+                expected=f"the next flip of a trial within {SILENT_S + longest_s:g} s",
                 remedy="The stage hangs. The session is closed and everything up to here is in its file.",
             )
+
+    def _lasts_s(self, record: TrialRecord) -> float:
+        return (record.on_frames + record.off_frames) * self._period_s
 
     def _known(self, trial: int) -> tuple[Presented, int]:
         try:

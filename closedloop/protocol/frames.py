@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from closedloop.errors import TimingError
 from closedloop.protocol.models import Presentation, Protocol, Response
+from closedloop.protocol.spacing import check_spacing
 
 # A duration that is off by more than this is another experiment, and refused.
 LARGEST_RELATIVE_ERROR = 0.25
@@ -82,15 +83,20 @@ def check_timing(protocol: Protocol, period_s: float) -> list[str]:
     """
     plan = plan_frames(protocol.presentation, period_s)
     notes = list(plan.notes)
+    volumes = protocol.response.volumes
+    if volumes is not None:
+        notes += check_spacing(protocol.presentation, protocol.response, volumes)
     if protocol.response.kind == "trials":
         return notes  # the sender has measured the responses itself; the windows play no part
     _check_windows(protocol.response)
-    window, baseline = protocol.response.window, protocol.response.baseline
+    window, baseline = protocol.response.window_in_use, protocol.response.baseline_in_use
     if window.start_ms < 0:
         notes.append(
             f"response.window starts {-window.start_ms:g} ms before the image is on, "
             "so it also counts activity that the image did not cause."
         )
+    if volumes is not None:
+        return notes
     if window.end_ms > plan.soa_ms + TYPICAL_LATENCY_MS:
         notes.append(
             f"response.window ends {window.end_ms:g} ms after onset, but the next image comes on after "
@@ -130,13 +136,13 @@ def _whole_frames(key: str, asked_ms: float, period_s: float, notes: list[str]) 
 
 
 def _check_windows(response: Response) -> None:
-    window, baseline = response.window, response.baseline
+    window, baseline = response.window_in_use, response.baseline_in_use
     if window.end_ms <= 0:
         raise TimingError(
             "response.window",
             found=f"a window that ends at {window.end_ms:g} ms",
             expected="an end after the image's onset (0 ms)",
-            remedy="50 to 200 ms is usual in inferotemporal cortex.",
+            remedy="50 to 200 ms is usual in inferotemporal cortex, 4 to 6 s in the scanner.",
         )
     if baseline is not None and baseline.start_ms < window.end_ms and window.start_ms < baseline.end_ms:
         raise TimingError(
@@ -144,9 +150,11 @@ def _check_windows(response: Response) -> None:
             found=f"{baseline.start_ms:g} to {baseline.end_ms:g} ms, which overlaps the response window "
             f"({window.start_ms:g} to {window.end_ms:g} ms)",
             expected="windows that do not overlap",
-            remedy="A baseline of 0 to 45 ms goes with a window from 50 ms; null leaves it out.",
+            remedy="A baseline of 0 to 45 ms goes with a window from 50 ms; null leaves it out."
+            if response.volumes is None
+            else "A baseline of -0.5 to 0.5 volumes goes with a window from 2 on; null leaves it out.",
         )
-    if response.expected_rate_hz is not None:
+    if response.volumes is None and response.expected_rate_hz is not None:
         bin_ms = 1000 / response.expected_rate_hz
         for key, part in (("response.window", window), ("response.baseline", baseline)):
             if part is not None and part.end_ms - part.start_ms < bin_ms:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from closedloop.errors import SessionDamagedError
 from closedloop.loop.recent import RecentSamples
-from closedloop.loop.rules import rule_of
+from closedloop.loop.rules import rule_of, value_of
 from closedloop.ports import Chunk, Float64, StreamInfo
 from closedloop.protocol.models import Response as ResponseSpec
 from closedloop.protocol.models import Units
@@ -28,7 +28,6 @@ from closedloop.scoring import (
     Reason,
     Response,
     ResponseRule,
-    combine_response,
     respond,
     respond_to_trial,
 )
@@ -154,11 +153,7 @@ class _Run:
         response = self._respond(recent, rule, trial, onset_s, start_s, until_s)
         if isinstance(response, Invalid):
             return response
-        units = self._how.units[thread]
-        subtract = self._how.spec.subtract_baseline and not self._per_trial
-        value = combine_response(
-            response, units.combine, units.units, units.weights, subtract_baseline=subtract
-        )
+        value = value_of(self._how.spec, self._how.units[thread], response)
         return Measured(response.rates_hz, response.baseline_hz, value)
 
     def _respond(

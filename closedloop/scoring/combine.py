@@ -45,23 +45,37 @@ def combine_response(
     weights: Sequence[float] | None = None,
     *,
     subtract_baseline: bool = False,
+    percent: bool = False,
 ) -> float:
     """Return one number for a response, minus that of its baseline if asked.
 
+    Args:
+        response: of one trial.
+        how: as for ``combine``; likewise ``units`` and ``weights``.
+        units: the units that count.
+        weights: of each unit named.
+        subtract_baseline: take the baseline's number away.
+        percent: combine each unit's difference from its baseline, in percent of the baseline.
+
     Raises:
-        ProtocolError: as ``combine``, or there is no baseline to subtract.
+        ProtocolError: as ``combine``, or there is no baseline to compare with.
     """
-    value = combine(response.rates_hz, how, units, weights)
-    if not subtract_baseline:
-        return value
+    if not (subtract_baseline or percent):
+        return combine(response.rates_hz, how, units, weights)
     if response.baseline_hz is None:
         raise ProtocolError(
-            "response, subtract_baseline",
+            "response, baseline",
             found="no baseline",
             expected="a baseline window, and a kind of stream that has one",
             remedy="Give a baseline window, or do not subtract it.",
         )
-    return value - combine(response.baseline_hz, how, units, weights)
+    if percent:
+        with np.errstate(invalid="ignore", divide="ignore"):  # units that do not count may hold anything
+            change = 100 * (response.rates_hz / response.baseline_hz - 1)
+        return combine(change, how, units, weights)
+    return combine(response.rates_hz, how, units, weights) - combine(
+        response.baseline_hz, how, units, weights
+    )
 
 
 def _chosen(

@@ -88,7 +88,7 @@ def psth(
 
 def _binned_course(rule: ResponseRule, times_s: Float64, values: NDArray[Any], edges: Float64) -> Float64:
     bin_s = float(rule.bin_s or 0.0)
-    bins = bins_in(times_s, bin_s, edges[0], edges[-1])
+    bins = bins_in(times_s + rule.stamped_early_s, bin_s, edges[0], edges[-1])
     rates = rates_of(np.asarray(values)[bins.rows][:, list(rule.units)], rule.kind, bin_s)
     shared = np.minimum.outer(edges[1:], bins.ends_s) - np.maximum.outer(edges[:-1], bins.starts_s)
     shared = np.where(shared > EDGE_S, shared, 0.0)

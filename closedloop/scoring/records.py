@@ -108,6 +108,8 @@ class ResponseRule:
             bin. A larger hole is a loss, a larger overlap a doubled sample.
         tolerance_s: the same in seconds; the larger of the two counts. Senders that stamp a chunk as they
             push it are off by a scheduler's delay from chunk to chunk, some ms, however short the bins.
+        stamped_early_s: rates and counts: how long before the end of its bin a sample is stamped.
+        in_percent: the response will be taken in percent of the baseline, so that has to be above 0.
 
     Raises:
         ProtocolError: these do not fit each other.
@@ -124,6 +126,8 @@ class ResponseRule:
     all_units_known: bool = False
     tolerance_bins: float = 0.5
     tolerance_s: float = 0.003
+    stamped_early_s: float = 0.0
+    in_percent: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", Kind(self.kind))
@@ -146,6 +150,15 @@ class ResponseRule:
         """How far the step between two stamps of a binned kind may be off."""
         return max(self.tolerance_bins * (self.bin_s or 0.0), self.tolerance_s)
 
+    @property
+    def lookback_s(self) -> float:
+        """How long before an onset samples are needed; 0 if none are."""
+        return max(0.0, -self.start_s(0.0))
+
+    def last_stamp_s(self, onset_s: float) -> float:
+        """Return the stamp at or after which a sample shows that every bin of a trial's windows is there."""
+        return self.end_s(onset_s) - self.stamped_early_s
+
     def end_s(self, onset_s: float) -> float:
         """Return the time after which every sample of a trial can be there."""
         ends = [self.window.end_s] if self.baseline is None else [self.window.end_s, self.baseline.end_s]
@@ -156,7 +169,8 @@ class ResponseRule:
         starts = (
             [self.window.start_s] if self.baseline is None else [self.window.start_s, self.baseline.start_s]
         )
-        return onset_s + min(starts) - 2 * (self.bin_s or 0.0) - (self.max_silence_s or 0.0)
+        before_s = 2 * (self.bin_s or 0.0) + (self.max_silence_s or 0.0) + self.stamped_early_s
+        return onset_s + min(starts) - before_s
 
     def _require(self, holds: bool, what: str, found: object, expected: str) -> None:
         if not holds:

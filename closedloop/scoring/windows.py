@@ -36,6 +36,7 @@ def respond(rule: ResponseRule, times_s: Float64, values: NDArray[Any], onset_s:
     Args:
         rule: how to measure.
         times_s: float64 (n,), corrected stamps. From ``rule.start_s(onset_s)`` on none may be left out.
+            Bins end at their stamps, or ``rule.stamped_early_s`` later.
         values: rates and counts (n, units); spikes (n, 1) or (n,) of unit numbers, negative for a sample
             which only says that the stream is alive.
         onset_s: time of the flip that showed the image.
@@ -56,6 +57,8 @@ def respond(rule: ResponseRule, times_s: Float64, values: NDArray[Any], onset_s:
         order = np.argsort(times_s, kind="stable")
         order = order[np.isfinite(times_s[order])]
         times_s, values = times_s[order], values[order]
+    if rule.stamped_early_s:
+        times_s = times_s + rule.stamped_early_s
     measure = measure_binned if rule.kind.binned else measure_spikes
     rates = measure(rule, times_s, values, onset_s, rule.window, "response window")
     if isinstance(rates, Invalid):
@@ -99,6 +102,13 @@ def _believed(rule: ResponseRule, rates_hz: Float64, baseline_hz: Float64 | None
         unit = max(rule.units, key=lambda one: rates[one])
         if rates[unit] > rule.max_rate_hz:
             detail = f"{name}: unit {unit} fired {rates[unit]:.1f}/s; the limit is {rule.max_rate_hz:g}/s"
+            return Invalid(Reason.ARTEFACT, detail)
+    if rule.in_percent and baseline_hz is not None:
+        unit = min(rule.units, key=lambda one: baseline_hz[one])
+        if not baseline_hz[unit] > 0:
+            detail = (
+                f"baseline window: unit {unit} is at {baseline_hz[unit]:g}, of which nothing is a percentage"
+            )
             return Invalid(Reason.ARTEFACT, detail)
     return Response(rates_hz, baseline_hz)
 

@@ -24,6 +24,7 @@ RATE_SHARE = 0.05
 """The rate of a regular stream, measured over a second, may differ from its nominal one by this at most."""
 
 _LISTEN_S = 1.5
+LISTEN_VOLUMES = 3.5
 _PROBE_S = 3.0
 
 
@@ -42,7 +43,9 @@ def judge_stream(protocol: Protocol) -> Sequence[Finding]:
     try:
         inlet.open_stream(timeout=_PROBE_S)
         probe = probe_clock(inlet, _PROBE_S)
-        stamps_s, values, received_s = listen(inlet)
+        volumes = response.volumes
+        listen_s = _LISTEN_S if volumes is None else max(_LISTEN_S, LISTEN_VOLUMES * volumes.tr_s)
+        stamps_s, values, received_s = listen(inlet, listen_s)
     except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
         return [
             _there(info),
@@ -67,15 +70,19 @@ def judge_stream(protocol: Protocol) -> Sequence[Finding]:
         ),
         told("response stream: clock offset", probe.offset_s * 1e3, "ms"),
         _ahead(stamps_s + probe.offset_s - received_s, probe.uncertainty_s / 2),
-        *(_regular(info, stamps_s, ages_s, protocol) if info.nominal_hz > 0 else _irregular(stamps_s)),
+        *(
+            _regular(info, stamps_s, ages_s, protocol)
+            if info.nominal_hz > 0
+            else _irregular(stamps_s, listen_s)
+        ),
         _values(values),
     ]
 
 
-def listen(inlet: pylsl.StreamInlet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def listen(inlet: pylsl.StreamInlet, seconds: float = _LISTEN_S) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the raw stamps (n,), values (n, channels) and receipts (n,) of a moment (blocks so long)."""
     chunks, stamps, receipts = [], [], []
-    until_s = time.monotonic() + _LISTEN_S
+    until_s = time.monotonic() + seconds
     while time.monotonic() < until_s:
         values, stamps_s = inlet.pull_chunk(timeout=0.05, max_samples=1024)
         if stamps_s:
@@ -96,7 +103,7 @@ def _there(info: StreamInfo) -> Finding:
 def _regular(
     info: StreamInfo, stamps_s: np.ndarray, ages_s: np.ndarray, protocol: Protocol
 ) -> Sequence[Finding]:
-    late_ms = protocol.response.liveness.late_after_ms
+    late_ms = protocol.response.liveness_in_use.late_after_ms
     span_s = float(stamps_s[-1] - stamps_s[0]) if len(stamps_s) > 1 else math.nan
     rate_hz = (len(stamps_s) - 1) / span_s if span_s > 0 else math.nan
     off = abs(rate_hz / info.nominal_hz - 1)
@@ -138,8 +145,8 @@ def slack(nominal_hz: float, protocol: Protocol) -> tuple[float, float]:
     """
     response = protocol.response
     slack_s = max(ResponseRule.tolerance_bins / nominal_hz, ResponseRule.tolerance_s)
-    windows = [window for window in (response.window, response.baseline) if window is not None]
-    longest_s = max(window.end_ms - window.start_ms for window in windows) / 1000
+    windows = (response.window_in_use, response.baseline_in_use)
+    longest_s = max(window.end_ms - window.start_ms for window in windows if window is not None) / 1000
     return slack_s, min(RATE_SHARE, slack_s / longest_s)
 
 
@@ -153,9 +160,9 @@ def _ahead(ahead_s: np.ndarray, uncertainty_s: float) -> Finding:
     )
 
 
-def _irregular(stamps_s: np.ndarray) -> Sequence[Finding]:
+def _irregular(stamps_s: np.ndarray, listen_s: float) -> Sequence[Finding]:
     # a silent unit is no fault, so nothing is required of it
-    return [told("response stream: samples heard", len(stamps_s) / _LISTEN_S, "per s")]
+    return [told("response stream: samples heard", len(stamps_s) / listen_s, "per s")]
 
 
 def _values(values: np.ndarray) -> Finding:

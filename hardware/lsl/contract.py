@@ -42,10 +42,13 @@ def check_response(info: StreamInfo, response: Response, units: Iterable[int] = 
     if response.expected_channels is not None and info.channels != response.expected_channels:
         expected = f"{response.expected_channels} channels"
         raise _mismatch(info, f"{info.channels} channels", expected, "response.expected_channels")
-    rate_hz = response.expected_rate_hz
+    rate_hz = response.rate_in_use_hz
     if rate_hz is not None and not math.isclose(info.nominal_hz, rate_hz, rel_tol=_RATE_TOLERANCE):
         raise _mismatch(
-            info, f"a nominal rate of {info.nominal_hz:g} Hz", f"{rate_hz:g} Hz", "response.expected_rate_hz"
+            info,
+            f"a nominal rate of {info.nominal_hz:g} Hz",
+            f"{rate_hz:g} Hz",
+            "response.expected_rate_hz" if response.volumes is None else "response.volumes.tr_s",
         )
     count = unit_count(info, response)
     for unit in units:

@@ -49,9 +49,16 @@ class Ingest:
         """Open the streams and hear them until told to close."""
         connections = self._connect()
         self.outbox.put(messages.Opened(tuple(connection.info for connection in connections)))
-        liveness = self._start.response.liveness
+        spec = self._start.response
+        ages = {"response": spec.liveness_in_use}
         readers = [
-            Reader(connection, liveness, self.outbox.put, self.outbox.put_chunk) for connection in connections
+            Reader(
+                connection,
+                ages.get(connection.info.role, spec.liveness),
+                self.outbox.put,
+                self.outbox.put_chunk,
+            )
+            for connection in connections
         ]
         beat_s = 0.0
         while not self.closing.is_set() and not self.outbox.broken:

@@ -44,7 +44,8 @@ class Volumes(Section):
         default=None, description="Takes the place of response.baseline; null: none."
     )
     percent_signal_change: bool = Field(
-        default=False, description="The response is its difference from the baseline, in percent of the baseline."
+        default=False,
+        description="The response is its difference from the baseline, in percent of the baseline.",
     )
     stamped: Literal["end", "start"] = Field(
         default="end", description="Kind rates: which end of its volume a sample's stamp is the time of."

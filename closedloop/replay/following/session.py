@@ -64,10 +64,12 @@ class FollowedSession:
         self.path, self.duration_s = recording.path, recording.duration_s
         self._file = reader.path
         spec = recorded.protocol.response
-        windows = [window for window in (spec.window, spec.baseline) if window is not None]
+        used, below = spec.window_in_use, spec.baseline_in_use
+        windows = [used] if below is None else [used, below]
         self._edges_s = tuple(edge / 1000 for window in windows for edge in (window.start_ms, window.end_ms))
         # a baseline that is not subtracted is measured, but no score hangs on it
-        scored = windows if spec.subtract_baseline else [spec.window]
+        relative = spec.subtract_baseline or (spec.volumes is not None and spec.volumes.percent_signal_change)
+        scored = windows if relative else [used]
         self._score_from_s = min(window.start_ms for window in scored) / 1000
         self._per_trial = spec.kind == "trials"
         self.silence_s = spec.liveness.max_silence_ms / 1000
@@ -89,7 +91,7 @@ class FollowedSession:
         early_s = 0.0 if self._per_trial else max(0.0, -min(self._edges_s))
         needed_s = HEARD_WITHIN_S + early_s + 2 * max(periods, default=0.0)
         self.lag_s = needed_s if lag_s is None else lag_s
-        late_s = spec.liveness.late_after_ms / 1000
+        late_s = spec.liveness_in_use.late_after_ms / 1000
         self.notes: Sequence[str] = []
         if self.lag_s + 0.05 > late_s:
             least_ms = (self.lag_s + 0.05) * 1000

@@ -20,6 +20,7 @@ from closedloop.protocol.validate import problems_in
 OF_RESPONSE = (
     "window",
     "baseline",
+    "volumes",
     "subtract_baseline",
     "normalise",
     "artefact",
@@ -28,7 +29,7 @@ OF_RESPONSE = (
 )
 OF_UNITS = tuple(Units.model_fields)
 # A sender that measures itself has its own windows.
-OF_WINDOWS = ("window", "baseline", "subtract_baseline", "liveness")
+OF_WINDOWS = ("window", "baseline", "volumes", "subtract_baseline", "liveness")
 
 
 class Setting(Override):

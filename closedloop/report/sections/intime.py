@@ -135,11 +135,11 @@ def _course(
 
 
 def _windows(protocol: Protocol) -> tuple[Window, Window | None]:
-    response = protocol.response
-    window = Window(response.window.start_ms / 1000, response.window.end_ms / 1000)
-    if response.baseline is None:
-        return window, None
-    return window, Window(response.baseline.start_ms / 1000, response.baseline.end_ms / 1000)
+    window, baseline = protocol.response.window_in_use, protocol.response.baseline_in_use
+    measured = Window(window.start_ms / 1000, window.end_ms / 1000)
+    if baseline is None:
+        return measured, None
+    return measured, Window(baseline.start_ms / 1000, baseline.end_ms / 1000)
 
 
 def _generations(numbers: Sequence[int]) -> str:
