@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, TypeAlias
 
 from closedloop.protocol.sections.scan import Scanner
-from closedloop.scan.findings import FindingKind, PulseFinding
+from closedloop.scan.findings import PulseFinding
 from closedloop.scan.fit import NEAR, SETTLED, RunningFit
 from closedloop.scan.grid import Grid
 from closedloop.scan.relock import Relock
+
+Stray: TypeAlias = Literal["extra", "human"]
 
 SURE = 4.5
 """Standard errors by which a TR must be off to be called so: about one false alarm in 100,000 pulses."""
@@ -113,14 +116,12 @@ def doubled(pulse: int, time_s: float, gap_s: float, volume: int) -> PulseFindin
     return PulseFinding("doubled", time_s, words, pulse=pulse, volume=volume, detail={"gap_s": gap_s})
 
 
-def stray_kind(scanner: Scanner) -> FindingKind:
+def stray_kind(scanner: Scanner) -> Stray:
     """Return what a pulse off the grid is called: only at a keyboard can a person make one."""
     return "human" if scanner.trigger.path == "keyboard" else "extra"
 
 
-def stray(
-    kind: FindingKind, pulse: int, time_s: float, error_s: float, grid: Grid, slot: int
-) -> PulseFinding:
+def stray(kind: Stray, pulse: int, time_s: float, error_s: float, grid: Grid, slot: int) -> PulseFinding:
     """A pulse that stands in no place of its own."""
     volume = grid.volume_of(max(slot, 0))
     near = f"{abs(error_s):.3f} s {'before' if error_s < 0 else 'after'} {_volume(volume)}"
@@ -131,11 +132,8 @@ def stray(
 
 
 def missed(slots: range, time_s: float, grid: Grid, last_s: float, pulse: int | None) -> PulseFinding:
-    """Pulses that were due did not come; none of them is new if the scanner had been taken for stopped."""
+    """Pulses that were due did not come, or have not come yet."""
     silent_tr = (time_s - last_s) / grid.tr_s
-    if not slots:
-        words = f"Pulses come again after {silent_tr:.1f} TR: the scanner had not stopped."
-        return PulseFinding("missed", time_s, words, count=0, pulse=pulse, detail={"silent_tr": silent_tr})
     volume = grid.volume_of(slots[0])
     what = _volume(volume) if len(slots) == 1 else f"{len(slots)} pulses from {_volume(volume)} on"
     if grid.slices > 1:
@@ -165,6 +163,13 @@ def stopped(lacking: int, now_s: float, grid: Grid, last: int, last_s: float, se
         words += " Only one pulse ever came: it may not have been the scanner's."
     detail = {"silent_s": silent_s, "silent_tr": silent_s / grid.tr_s, "last_pulse_s": last_s}
     return PulseFinding("stopped", now_s, words, count=lacking, volume=volume, detail=detail)
+
+
+def goes_on(pulse: int, time_s: float, grid: Grid, last_s: float) -> PulseFinding:
+    """A scanner that was taken for stopped sends pulses again."""
+    silent_tr = (time_s - last_s) / grid.tr_s
+    words = f"Pulses come again after {silent_tr:.1f} TR: the scanner had not stopped."
+    return PulseFinding("stopped", time_s, words, count=0, pulse=pulse, detail={"silent_tr": silent_tr})
 
 
 def beyond(pulse: int, time_s: float, grid: Grid) -> PulseFinding:

@@ -218,7 +218,9 @@ class PulseLedger:
             return findings
         findings = []
         missing = range(max(self.last, self._told) + 1, slot)
-        if missing or self.stopped:
+        if self.stopped:
+            findings.append(judging.goes_on(number, time_s, self.grid, self.times_s[self.last]))
+        if missing:
             findings.append(judging.missed(missing, time_s, self.grid, self.times_s[self.last], number))
         self.stopped = False
         self._gaps.append(slot - self.last)
