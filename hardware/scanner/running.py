@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pylsl
 
@@ -19,6 +21,7 @@ from hardware.scanner.pseudo_serial import PseudoSerialOutput
 from hardware.scanner.record import Record
 from hardware.scanner.timetable import Deed, timetable
 from hardware.stage.pacing import REALTIME_SPIN_S, SPIN_S
+from hardware.stage.priority import raise_priority
 
 _STEP_S = 0.05
 _LEAST_LEAD_S = 0.02  # what is due before the run's nominal start still needs a start before it
@@ -46,9 +49,8 @@ def run(options: ScannerOptions, stopped: Callable[[], bool] = lambda: False) ->
     """
     output = output_for(options)
     lines = _lines() if options.wait_for_line else None
-    spin_s = _hurry()
     where = output.open()
-    with Record(options.out) as record:
+    with Record(options.out) as record, _hurried() as spin_s:
         try:
             _say(f"ready {where}")
             if isinstance(output, MarkerStreamOutput) and options.wait_listener_s > 0:
@@ -128,13 +130,18 @@ def _lines() -> queue.SimpleQueue[str | None]:
     return lines
 
 
-def _hurry() -> float:
-    """Ask for real-time priority; return how long before a deed sleeping must end."""
+@contextmanager
+def _hurried() -> Iterator[float]:
+    """Have real-time priority, if it is granted, for a time; yields how long before a deed sleeping must end."""
     if not sys.platform.startswith("linux"):
-        return SPIN_S
-    from hardware.stage.priority import raise_priority
-
-    return REALTIME_SPIN_S if raise_priority().realtime else SPIN_S
+        yield SPIN_S
+        return
+    realtime = raise_priority().realtime
+    try:
+        yield REALTIME_SPIN_S if realtime else SPIN_S
+    finally:
+        if realtime:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _say(line: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo
+from hardware.stage.priority import raise_priority
 
 Emit: TypeAlias = Callable[[Pulse | ButtonPress], None]
 
@@ -39,6 +40,4 @@ def hurry() -> str:
     """Ask for real-time priority for this thread; return in words what was granted."""
     if not sys.platform.startswith("linux"):
         return "normal"  # how to ask elsewhere is known to PsychoPy alone, which this process does without
-    from hardware.stage.priority import raise_priority
-
     return raise_priority().words

@@ -67,10 +67,10 @@ class LslEar:
 
     def hear(self, emit: Emit, closing: threading.Event) -> None:
         """Hand over markers until told to end."""
-        hurry()
         keeper = Keeper(self._first)
         inlet: pylsl.StreamInlet | None = self._first.inlet
-        keeper.start()
+        keeper.start()  # before this thread hurries, as it would inherit that
+        hurry()
         while not closing.is_set():
             inlet = self._hear_news(keeper, inlet)
             if inlet is None:
