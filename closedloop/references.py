@@ -56,7 +56,7 @@ def image_files(folder: Path) -> tuple[Path, ...]:
             str(folder),
             found="a file" if folder.exists() else "no such folder",
             expected="a folder of PNG, JPEG or BMP files",
-            remedy="Correct references.folder; a relative path starts at the protocol's folder.",
+            remedy="Correct the folder's name; a relative path starts at the protocol's folder.",
         )
     try:
         files = sorted(
@@ -83,7 +83,7 @@ def image_files(folder: Path) -> tuple[Path, ...]:
             str(folder),
             found=f"{len(files)} files and folders, none of them an image" if files else "an empty folder",
             expected="PNG, JPEG or BMP files",
-            remedy="Put the reference images there, or set references.random_codes instead.",
+            remedy="Put the images there, or have them made of codes instead.",
         )
     return images
 
@@ -105,7 +105,7 @@ def load_references(
     Raises:
         ReferenceImageError: no folder, no images, or one that is broken or too large.
     """
-    return tuple(_load(path, image_shape, background) for path in image_files(folder))
+    return tuple(load_image(path, image_shape, background) for path in image_files(folder))
 
 
 def choose(
@@ -130,7 +130,37 @@ def choose(
     return tuple(int(turns[(generation * shown + i) % n_available]) for i in range(shown))
 
 
-def _load(path: Path, image_shape: tuple[int, int, int], background: float) -> ReferenceImage:
+def load_image(
+    path: Path, image_shape: tuple[int, int, int], background: float = 0.0, *, pad: bool = False
+) -> ReferenceImage:
+    """Read one image and bring it to a shape, as ``load_references`` does.
+
+    Args:
+        path: a PNG, JPEG or BMP file.
+        image_shape: height, width and 3.
+        background: the display's grey level, -1 (black) to 1 (white).
+        pad: put background around an image of another shape, instead of cutting it.
+
+    Raises:
+        ReferenceImageError: broken or too large.
+    """
+    level = grey_level(background)
+    image, data = _read(path, level)
+    pixels = fit_image(image, image_shape, level if pad else None)
+    return ReferenceImage(path.name, hashlib.sha256(data).hexdigest(), image.size, pixels)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return width and height of an image in pixels, after its EXIF orientation.
+
+    Raises:
+        ReferenceImageError: broken or too large.
+    """
+    return _read(path, 0)[0].size
+
+
+def _read(path: Path, level: int) -> tuple[Image.Image, bytes]:
+    """Return an image in RGB and the right way up, and the bytes of its file."""
     try:
         if path.stat().st_size > LARGEST_FILE_BYTES:
             raise _error(path, f"a file above {LARGEST_FILE_BYTES // 2**20} MiB", "Make it smaller.")
@@ -145,17 +175,16 @@ def _load(path: Path, image_shape: tuple[int, int, int], background: float) -> R
                 path, f"{width} x {height} pixels", "Make it smaller; it is shown at the generator's size."
             )
         upright = ImageOps.exif_transpose(image)  # also reads the pixels
-        pixels = _fit(_rgb(upright, background, path), image_shape)
+        return _rgb(upright, level, path), data
     except Image.DecompressionBombError as error:
         raise _error(path, "far more pixels than any screen has", "Make it smaller.") from error
     except _BROKEN as error:
         raise _error(
             path, f"a file that can't be read as an image ({_first_line(error)})", "Replace it."
         ) from error
-    return ReferenceImage(path.name, hashlib.sha256(data).hexdigest(), upright.size, pixels)
 
 
-def _rgb(image: Image.Image, background: float, path: Path) -> Image.Image:
+def _rgb(image: Image.Image, level: int, path: Path) -> Image.Image:
     if image.mode.startswith("I;16"):  # 16-bit grey, which Pillow would cut off at 255
         grey = np.asarray(image, dtype=np.float64) / 257.0
         return Image.fromarray(np.round(grey).astype(np.uint8)).convert("RGB")
@@ -163,14 +192,30 @@ def _rgb(image: Image.Image, background: float, path: Path) -> Image.Image:
         raise _error(path, f"pixels of type {image.mode}", "Save it with 8 bits a channel.")
     if not image.has_transparency_data:
         return image.convert("RGB")
-    level = round((background + 1) / 2 * 255)
     under = Image.new("RGBA", image.size, (level, level, level, 255))
     return Image.alpha_composite(under, image.convert("RGBA")).convert("RGB")
 
 
-def _fit(image: Image.Image, image_shape: tuple[int, int, int]) -> Pixels:
+def grey_level(background: float) -> int:
+    """Return a grey level of the protocol, -1 to 1, as that of a pixel, 0 to 255."""
+    return round((background + 1) / 2 * 255)
+
+
+def fit_image(image: Image.Image, image_shape: tuple[int, int, int], around: int | None = None) -> Pixels:
+    """Bring an image to a shape.
+
+    Args:
+        image: RGB.
+        image_shape: height, width and 3.
+        around: None: what does not fit is cut off, around the middle; otherwise the grey level, 0 to 255, that
+            is put around an image of another shape.
+    """
     height, width, _ = image_shape
-    pixels = np.array(ImageOps.fit(image, (width, height), method=RESAMPLING), dtype=np.uint8)
+    if around is None:
+        fitted = ImageOps.fit(image, (width, height), method=RESAMPLING)
+    else:
+        fitted = ImageOps.pad(image, (width, height), method=RESAMPLING, color=(around, around, around))
+    pixels = np.array(fitted, dtype=np.uint8)
     pixels.flags.writeable = False
     return pixels
 

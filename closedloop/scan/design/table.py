@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from closedloop.errors import ProtocolError
 from closedloop.protocol.problems import did_you_mean, one_of
@@ -163,6 +163,9 @@ def _row(spec: Events, file: Path, line: int, values: dict[str, str]) -> TableRo
     trial_type = "image" if trial_type in NO_VALUE else trial_type
     image = values.get(spec.stimulus_column, "")
     named = None if image in NO_VALUE or trial_type in spec.null_types else image
+    if named is not None and (PurePosixPath(named).is_absolute() or ".." in PurePosixPath(named).parts):
+        # the name is also that of a file that is written, in the BIDS folder
+        raise _error(f"{file}:{line}", f"the image {named}", "Name images by their path below design.folder.")
     duration = values[spec.duration_column]
     return TableRow(
         line,
