@@ -127,7 +127,7 @@ class Screen:
                 over.append(event)
             elif isinstance(event, KeyPress):
                 self._on_key(event)
-            else:
+            elif isinstance(event, StageClosed):
                 raise _gone(event)
         self._check_that_it_lives()
         return over

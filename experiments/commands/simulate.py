@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from experiments.commands.simulate_region import region
 from experiments.commands.simulate_scanner import scanner
 from experiments.lsl_quiet import quiet_lsl
 
@@ -125,4 +126,5 @@ def _numbers(text: str, count: int | None) -> tuple[int, ...]:
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     simulate.command()(scanner)
+    simulate.command()(region)
     app.add_typer(simulate)
