@@ -13,7 +13,7 @@ from rich.markup import escape
 from closedloop.errors import ClosedLoopError, SessionAbortedError
 from closedloop.loop.threads import EvolutionThread
 from closedloop.protocol.frames import check_timing, plan_frames
-from closedloop.protocol.load import LoadedProtocol, load_protocol
+from closedloop.protocol.load import LoadedProtocol, LoadedScan, load_protocol
 from closedloop.session.database import FILE_NAME
 from closedloop.session.lock import SessionLock
 from experiments.closing import write_outputs
@@ -183,7 +183,7 @@ def dry_run(protocol_path: Path, overrides: Sequence[str] = ()) -> None:
     say("the protocol is good; nothing was opened")
 
 
-def finish(folder: Path, loaded: LoadedProtocol) -> None:
+def finish(folder: Path, loaded: LoadedProtocol | LoadedScan) -> None:
     """Write tables, images and report; their failure takes nothing from the session and hides no other."""
     if not (folder / FILE_NAME).exists():
         return

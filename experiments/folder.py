@@ -8,9 +8,10 @@ from pathlib import Path
 
 from closedloop.errors import DiskError, SessionExistsError
 from closedloop.protocol.models import Protocol
+from closedloop.protocol.scan import ScanProtocol
 
 
-def session_name(protocol: Protocol, now: datetime) -> str:
+def session_name(protocol: Protocol | ScanProtocol, now: datetime) -> str:
     """Return ``<subject>_<experiment>_<date>-<time>``: name of the folder, and id of the session.
 
     Args:

@@ -13,9 +13,9 @@ from closedloop.loop.commands import Operator
 from closedloop.loop.evolution import EvolutionSession, Outcome
 from closedloop.loop.history import RESUMED, History
 from closedloop.loop.threads import EvolutionThread
-from closedloop.ports import Rig
+from closedloop.ports import Clock
 from closedloop.protocol.frames import plan_frames
-from closedloop.protocol.load import LoadedProtocol
+from closedloop.protocol.load import LoadedProtocol, LoadedScan
 from closedloop.session import SessionStore, amendments
 from closedloop.session.lock import SessionLock
 from experiments.environment import environment
@@ -79,7 +79,7 @@ def run_session(
         write_whole(folder / "protocol.yaml", loaded.as_used())
         store = SessionStore.create(
             folder,
-            meta=_meta(folder.name, loaded),
+            meta=meta_of(folder.name, loaded),
             environment=ground,
             started_s=rig.clock.now(),
             lock=lock,
@@ -88,7 +88,7 @@ def run_session(
         store = SessionStore.reopen(
             folder, meta=past.amended, environment=ground, started_s=rig.clock.now(), lock=lock
         )
-    with _closing(store, rig):
+    with closed_in_any_case(store, rig.clock):
         with store.transaction():
             store.set_display(asdict(opened.display))
             for info in opened.streams:
@@ -140,7 +140,8 @@ def write_whole(path: Path, text: str) -> None:
         ) from error
 
 
-def _meta(session_id: str, loaded: LoadedProtocol) -> dict[str, str]:
+def meta_of(session_id: str, loaded: LoadedProtocol | LoadedScan) -> dict[str, str]:
+    """Return what a new session's file says of the session as a whole."""
     return {
         "session": session_id,
         "kind": loaded.protocol.kind,
@@ -152,14 +153,14 @@ def _meta(session_id: str, loaded: LoadedProtocol) -> dict[str, str]:
 
 
 @contextmanager
-def _closing(store: SessionStore, rig: Rig) -> Iterator[None]:
+def closed_in_any_case(store: SessionStore, clock: Clock) -> Iterator[None]:
     """Close the session file with the status ``failed`` if anything goes wrong."""
     try:
         yield
     except BaseException as error:
         log.error("session failed: %s", error)
         try:
-            store.close(ended_s=rig.clock.now(), exit_status="failed", reason=str(error))
+            store.close(ended_s=clock.now(), exit_status="failed", reason=str(error))
         except DiskError as second:
             # the disk is full: the run stays without an exit status, as after a crash
             log.error("and the session file could not be closed: %s", second)

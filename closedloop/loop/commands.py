@@ -18,6 +18,8 @@ class CommandKind(str, Enum):
     END = "end"
     ABORT = "abort"
     NOTE = "note"
+    GO = "go"  # scans: arm the next run
+    REPEAT = "repeat"  # scans: arm the last run once more
 
 
 @dataclass(frozen=True)

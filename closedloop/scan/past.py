@@ -1,0 +1,78 @@
+"""What earlier runs of the program have recorded of a scan session, and how it goes on from there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from closedloop.protocol.sections.scan import Scanner
+from closedloop.scan.ledger import PulseLedger
+from closedloop.scan.ports import Pulse
+from closedloop.scan.recorded import RecordedScan, read_scans
+from closedloop.session import SessionReader
+from closedloop.session.scan_store import ScanStore
+
+CUT_OFF = "cut off: the program ended while it ran"
+
+
+@dataclass(frozen=True)
+class ScanPast:
+    """The state of a scan session, as far as going on needs it.
+
+    Attributes:
+        completed: labels of runs that are done.
+        attempts: how often each label was armed.
+        next_scan, next_trial: numbers that are free.
+        begun: thread and images are recorded.
+        cut_off: runs without an end.
+    """
+
+    completed: frozenset[str] = frozenset()
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    next_scan: int = 0
+    next_trial: int = 0
+    begun: bool = False
+    cut_off: Sequence[RecordedScan] = ()
+
+    @property
+    def words(self) -> str:
+        """Say how far the session came."""
+        done = f"run {', '.join(sorted(self.completed))} completed" if self.completed else "no run completed"
+        return done + (f", {len(self.cut_off)} cut off" if self.cut_off else "")
+
+
+def read_past(reader: SessionReader) -> ScanPast:
+    """Read how far a session came."""
+    scans, trials = read_scans(reader), reader.table("trials")
+    return ScanPast(
+        completed=frozenset(scan.label for scan in scans if scan.status == "completed"),
+        attempts=Counter(scan.label for scan in scans),
+        next_scan=max((scan.scan for scan in scans), default=-1) + 1,
+        next_trial=0 if trials.empty else int(trials["trial"].max()) + 1,
+        begun=len(reader.table("threads")) > 0,
+        cut_off=[scan for scan in scans if scan.status is None],
+    )
+
+
+def close_cut_off(past: ScanPast, scans: ScanStore, scanner: Scanner) -> None:
+    """Record of each run without an end that it was cut off, with its pulses in sum."""
+    for run in past.cut_off:
+        ledger = PulseLedger(scanner.model_copy(update={"volumes": run.volumes}), run.armed_s)
+        for pulse in recorded_pulses(run):
+            ledger.tick(pulse.received_s)
+            ledger.feed(pulse)
+        scans.end(run.scan, run.last_s, "failed", CUT_OFF, ledger.summary())
+
+
+def recorded_pulses(run: RecordedScan) -> list[Pulse]:
+    """Return the pulses of a run as they came."""
+    columns = ["time_s", "uncertainty_s", "raw_s", "received_s"]
+    numbers = run.pulses[columns].to_numpy(dtype=np.float64).tolist()
+    marks = run.pulses["mark"].tolist()
+    return [
+        Pulse(time_s, uncertainty_s, raw_s, received_s, str(mark))
+        for (time_s, uncertainty_s, raw_s, received_s), mark in zip(numbers, marks, strict=True)
+    ]

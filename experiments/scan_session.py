@@ -1,0 +1,193 @@
+"""One run of the program on a scan session, on an opened rig: its file is opened, and closed in any case."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from closedloop.loop.history import RESUMED
+from closedloop.ports import Clock, DisplayReport, MarkerSink, Stage
+from closedloop.protocol.load import LoadedScan
+from closedloop.scan.conductor import ScanOutcome, ScanSession
+from closedloop.scan.director import ScanDirector
+from closedloop.scan.images import ScanImages
+from closedloop.scan.past import ScanPast, close_cut_off
+from closedloop.scan.ports import TriggerInfo, TriggerSource
+from closedloop.scan.records import RunPlan
+from closedloop.scan.run import Console
+from closedloop.scan.screen import ScanScreen
+from closedloop.scan.status import ScanOperator
+from closedloop.scan.stimuli import StimulusSet
+from closedloop.session import SessionStore
+from closedloop.session.lock import SessionLock
+from closedloop.session.scan_store import ScanStore
+from experiments.environment import environment
+from experiments.session import closed_in_any_case, meta_of, write_whole
+from hardware.check import Finding
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OpenedScanRig:
+    """Devices that are open, and what they said of themselves.
+
+    Attributes:
+        clock, stage, trigger, markers: the devices.
+        display: what the stage measured.
+        trigger_info: what the trigger said of itself.
+        armed: starts the simulated scanner for a run, if there is one.
+        disarmed: stops it.
+        close: closes everything; safe to call twice.
+    """
+
+    clock: Clock
+    stage: Stage
+    trigger: TriggerSource
+    markers: MarkerSink
+    display: DisplayReport
+    trigger_info: TriggerInfo
+    armed: Callable[[RunPlan, int], None] = lambda _plan, _scan: None
+    disarmed: Callable[[], None] = lambda: None
+    close: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, eq=False)
+class ScanWork:
+    """What a scan session is to show, ready.
+
+    Attributes:
+        loaded: the protocol.
+        stimuli: its images.
+        plans: its runs.
+    """
+
+    loaded: LoadedScan
+    stimuli: StimulusSet
+    plans: Sequence[RunPlan]
+
+
+@dataclass(frozen=True, eq=False)
+class GoingOn:
+    """How a run of the program goes on with a scan session that has a file already.
+
+    Attributes:
+        session_id: of the session.
+        past: the session so far.
+        amended: facts to add to the file.
+        changes: what differs from before, in words.
+    """
+
+    session_id: str
+    past: ScanPast
+    amended: Mapping[str, str]
+    changes: Sequence[str]
+
+
+def run_scan_session(
+    folder: Path,
+    work: ScanWork,
+    opened: OpenedScanRig,
+    operator: ScanOperator,
+    findings: Sequence[Finding] = (),
+    *,
+    going_on: GoingOn | None = None,
+    lock: SessionLock | None = None,
+) -> ScanOutcome:
+    """Make the runs that are not completed, to the end of the session.
+
+    Args:
+        folder: the session's folder; new and empty, or with the session to go on with.
+        work: what is to be shown.
+        opened: devices, ready.
+        operator: the person at the console.
+        findings: what was measured of the machine before; recorded with the run.
+        going_on: the session so far; None: it begins now.
+        lock: of the folder, if the caller holds it already.
+
+    Raises:
+        ClosedLoopError: what went wrong; the run is closed with the status ``failed``.
+    """
+    loaded, clock = work.loaded, opened.clock
+    checked = {finding.name: f"{finding.text} ({finding.verdict.value})" for finding in findings}
+    ground = {**environment(), "check": checked}
+    if going_on is None:
+        write_whole(folder / "protocol.yaml", loaded.as_used())
+        meta = meta_of(folder.name, loaded)
+        store = SessionStore.create(folder, meta=meta, environment=ground, started_s=clock.now(), lock=lock)
+    else:
+        store = SessionStore.reopen(
+            folder, meta=going_on.amended, environment=ground, started_s=clock.now(), lock=lock
+        )
+    past = going_on.past if going_on else ScanPast()
+    images = ScanImages(work.stimuli, work.plans)
+    with closed_in_any_case(store, clock):
+        scans = ScanStore(store)
+        with store.transaction():
+            store.set_display(asdict(opened.display))
+            close_cut_off(past, scans, loaded.protocol.scanner)
+            if not past.begun:
+                spec = loaded.protocol.stimuli.model_dump(mode="json")
+                store.add_thread(0, "scan", spec, {"name": "scan", **work.stimuli.provenance})
+                images.record(store)
+            if going_on is not None:
+                store.add_event(RESUMED, clock.now(), changes=list(going_on.changes), past=past.words)
+            if loaded.protocol.scanner.simulate is not None:
+                store.add_event("simulated_scanner", clock.now(), words="the scanner is SIMULATED")
+        session_id = going_on.session_id if going_on else folder.name
+        outcome = _session(work, opened, operator, store, scans, images, session_id, past).run()
+        store.close(ended_s=clock.now(), exit_status=outcome.exit_status, reason=outcome.reason)
+        log.info("session %s: %s", outcome.exit_status, outcome.reason)
+    return outcome
+
+
+def _session(
+    work: ScanWork,
+    opened: OpenedScanRig,
+    operator: ScanOperator,
+    store: SessionStore,
+    scans: ScanStore,
+    images: ScanImages,
+    session_id: str,
+    past: ScanPast,
+) -> ScanSession:
+    protocol, clock = work.loaded.protocol, opened.clock
+    trigger = protocol.scanner.trigger
+    keys = frozenset(protocol.task.keys if protocol.task else ()) | (
+        {trigger.key} if trigger.path == "keyboard" else set()
+    )
+    director = ScanDirector(operator, store, clock, keys)
+    screen = ScanScreen(
+        opened.stage,
+        opened.markers,
+        store,
+        scans,
+        clock,
+        opened.display.period_s,
+        session_id,
+        images.pixels,
+        protocol.stimuli.position_deg,
+        work.stimuli.size_deg(protocol.stimuli.size_deg),
+        director.window_key,
+    )
+    info = opened.trigger_info
+    if protocol.scanner.simulate is not None:
+        info = replace(info, details={**info.details, "simulated": True})
+    console = Console(
+        protocol=protocol,
+        clock=clock,
+        trigger=opened.trigger,
+        trigger_info=info,
+        screen=screen,
+        director=director,
+        store=store,
+        scans=scans,
+        images=images.numbers,
+        period_s=opened.display.period_s,
+        show=operator.show,
+        armed=opened.armed,
+        disarmed=opened.disarmed,
+    )
+    return ScanSession(console, work.plans, past)
