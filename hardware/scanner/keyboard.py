@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pylsl
@@ -52,6 +53,9 @@ class KeyboardOutput:
         from Xlib import X
 
         self._fake(X.KeyRelease, self._code(key))
+
+    def stay(self, stopped: Callable[[], bool]) -> None:
+        """Nobody knows whether it is there."""
 
     def close(self) -> None:
         """Close the connection."""

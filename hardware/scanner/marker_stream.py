@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pylsl
 
 from hardware.scanner.output import Sent
 
+_STEP_S = 0.1  # how long it may be deaf to a signal
 _LINGER_S = 0.3  # liblsl gives no sign when a marker is out; on a local network this is ample
 
 
@@ -19,7 +21,7 @@ class MarkerStreamOutput:
         source_id: that a protocol pins.
         marker: what a pulse is.
         numeric: send whole numbers (int32) and not texts.
-        wait_listener_s: how long ``open`` waits for somebody to listen.
+        wait_listener_s: how long ``await_listener`` waits for somebody to listen.
     """
 
     def __init__(
@@ -36,9 +38,13 @@ class MarkerStreamOutput:
         self._outlet = pylsl.StreamOutlet(info)
         return f"stream '{self._name}', source id '{self._source_id}', marker '{self._marker}'"
 
-    def await_listener(self) -> bool:
+    def await_listener(self, stopped: Callable[[], bool] = lambda: False) -> bool:
         """Wait for somebody to listen, as long as was asked for; True if somebody does."""
-        return bool(self._outlet.wait_for_consumers(self._wait_s))
+        until_s = time.monotonic() + self._wait_s
+        while time.monotonic() < until_s and not stopped():
+            if self._outlet.wait_for_consumers(min(_STEP_S, self._wait_s)):
+                return True
+        return bool(self._outlet.have_consumers())
 
     def down(self, key: str | None) -> Sent:
         """Send the marker, or the key's name as one; it bears the time before it was sent."""
@@ -49,6 +55,9 @@ class MarkerStreamOutput:
 
     def up(self, key: str | None) -> None:
         """Nothing is held."""
+
+    def stay(self, stopped: Callable[[], bool]) -> None:
+        """A stream may end when it likes, and is looked for."""
 
     def close(self) -> None:
         """Let the last markers out, and end the stream."""

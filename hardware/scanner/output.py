@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 
@@ -29,6 +30,10 @@ class Output(Protocol):
 
     def up(self, key: str | None) -> None:
         """Let it go again; does nothing where nothing is held."""
+        ...
+
+    def stay(self, stopped: Callable[[], bool]) -> None:
+        """Stay after the last run for as long as somebody would take it for a fault if it went (blocks)."""
         ...
 
     def close(self) -> None:

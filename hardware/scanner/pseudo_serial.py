@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pylsl
 
 from closedloop.errors import TriggerError
 from hardware.scanner.output import Sent
+
+_STEP_MS = 50  # how long it may be deaf to a signal
 
 
 class PseudoSerialOutput:
@@ -59,12 +63,25 @@ class PseudoSerialOutput:
     def up(self, key: str | None) -> None:
         """Nothing is held."""
 
+    def stay(self, stopped: Callable[[], bool]) -> None:
+        """Stay while somebody has the port open: to them the end would be a plug that is pulled."""
+        self._leave_far()
+        hung_up = select.poll()
+        hung_up.register(self._near, 0)
+        while not stopped() and not hung_up.poll(_STEP_MS):
+            continue
+
     def close(self) -> None:
         """Take the link away and close both ends."""
         if self._link is not None and self._link.is_symlink():
             self._link.unlink()
+        self._leave_far()
         os.close(self._near)
-        os.close(self._far)
+
+    def _leave_far(self) -> None:
+        if self._far >= 0:
+            os.close(self._far)
+        self._far = -1
 
     def _point(self, link: Path) -> None:
         if link.is_symlink():

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from closedloop.errors import DiskError
 from hardware.scanner.output import Sent
 from hardware.scanner.timetable import Deed
 
@@ -27,7 +28,10 @@ class Record:
         self.rows: list[tuple[Any, ...]] = []
         self._file: Any = None
         if path is not None and path.suffix == ".csv":
-            self._file = path.open("w", newline="", encoding="utf-8")
+            try:
+                self._file = path.open("w", newline="", encoding="utf-8")
+            except OSError as problem:
+                raise _refused(path, problem) from problem
             self._writer = csv.writer(self._file)
             self._writer.writerow(COLUMNS)
             self._file.flush()
@@ -50,7 +54,10 @@ class Record:
             arrays: dict[str, Any] = {
                 name: np.array(column) for name, column in zip(COLUMNS, columns, strict=True)
             }
-            np.savez(self._path, **arrays)
+            try:
+                np.savez(self._path, **arrays)
+            except OSError as problem:
+                raise _refused(self._path, problem) from problem
 
     def __enter__(self) -> Record:
         return self
@@ -59,3 +66,9 @@ class Record:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _refused(path: Path, problem: OSError) -> DiskError:
+    return DiskError(
+        str(path), found=str(problem), expected="a file that can be written", remedy="Choose another place."
+    )

@@ -49,16 +49,17 @@ def run(options: ScannerOptions, stopped: Callable[[], bool] = lambda: False) ->
     """
     output = output_for(options)
     lines = _lines() if options.wait_for_line else None
-    where = output.open()
     with Record(options.out) as record, _hurried() as spin_s:
+        where = output.open()
         try:
             _say(f"ready {where}")
-            if isinstance(output, MarkerStreamOutput) and options.wait_listener_s > 0:
-                output.await_listener()
+            if isinstance(output, MarkerStreamOutput):
+                output.await_listener(stopped)
             for number in range(1, options.runs + 1):
                 if not _may_begin(options, number, lines, stopped):
                     break
                 _one_run(options, number, output, record, spin_s, stopped)
+            output.stay(stopped)
         finally:
             output.close()
     return record

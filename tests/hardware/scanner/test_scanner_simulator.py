@@ -39,6 +39,8 @@ class Notebook:
     def up(self, key: str | None) -> None:
         self.told.append(("up", key))
 
+    def stay(self, stopped: object) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -149,6 +151,23 @@ def test_bytes_come_out_of_the_pseudo_terminal_as_they_are() -> None:
     finally:
         os.close(port)
         output.close()
+
+
+def test_the_port_stays_until_its_reader_has_closed_it() -> None:
+    output = PseudoSerialOutput(53)
+    port = os.open(output.open(), os.O_RDWR | os.O_NOCTTY)
+    asked = 0
+
+    def stopped() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            os.close(port)
+        return asked > 100
+
+    output.stay(stopped)
+    assert 2 <= asked < 100
+    output.close()
 
 
 def test_a_link_never_takes_the_place_of_a_file(tmp_path: Path) -> None:
