@@ -27,7 +27,7 @@ for the processor stamps late, never early."""
 
 _WIDEST = 0.4  # of the interval: a pulse that is off by more belongs to no slot rather than to the nearest
 _UNSETTLED_JITTERS = 8  # a Gaussian jitter whose standard deviation is jitter_ms stays within this
-_EVEN_GAPS = 3
+_EVEN_GAPS = 5
 
 
 class PulseLedger:
@@ -238,7 +238,7 @@ class PulseLedger:
 
     def _starts_anew(self, slot: int, time_s: float) -> bool:
         """Whether a lone first pulse was followed by silence, and this one stands in no relation to it."""
-        if len(self.times_s) != 1 or slot - self.last <= max(2, self.grid.slices):
+        if len(self.times_s) != 1 or self._off_s or slot - self.last <= max(2, self.grid.slices):
             return False
         if self.grid.slices > 1:
             return True  # slices follow each other too closely for a phase to tell anything

@@ -1,0 +1,255 @@
+"""What can be wrong with a scanner's pulses, drawn at random, and whether the pulse ledger said so in time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from closedloop.scan.findings import FindingKind, PulseFinding
+from closedloop.scan.records import PulseEntry
+from closedloop.scan.simulation import ScannerFaults
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A pulse as it was really sent."""
+
+    time_s: float
+    kind: str
+    volume: int | None
+
+
+@dataclass
+class Heard:
+    """What a ledger made of a run: entries with the pulses' stamps, findings with the moment they were known."""
+
+    entries: list[tuple[PulseEntry, float]] = field(default_factory=list)
+    findings: list[tuple[PulseFinding, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run was judged.
+
+    Attributes:
+        noticed: the fault was told of, rightly.
+        after: how long after, in the case's unit; None if it was not, or there was none.
+        false_alarms: findings that the fault does not explain.
+        miscounted: volumes with a wrong number, volumes not counted, and what was counted and is none.
+        unheard: pulses that were sent and did not come in.
+    """
+
+    noticed: bool
+    after: float | None
+    false_alarms: int
+    miscounted: int
+    unheard: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault.
+
+    Attributes:
+        name: for the table.
+        draw: makes one, given the generator, the number of volumes, and the TR.
+        explains: kinds of findings that it explains, and how many of each at most.
+        said_by: the finding by which it counts as noticed; None if there is nothing to notice.
+        since: from which pulse sent it is counted how long it took.
+        volumes: of the run.
+    """
+
+    name: str
+    draw: Callable[[np.random.Generator, int, float], ScannerFaults]
+    explains: dict[FindingKind, int]
+    said_by: tuple[FindingKind, ...]
+    since: str = "last pulse"
+    volumes: int = 16
+
+
+def _middle(rng: np.random.Generator, volumes: int, count: int) -> tuple[int, ...]:
+    """Places of pulses that are neither first nor last nor neighbours."""
+    while True:
+        places = np.sort(rng.choice(np.arange(1, volumes - 1), count, replace=False))
+        if count == 1 or np.diff(places).min() > 1:
+            return tuple(int(place) for place in places)
+
+
+def _between(rng: np.random.Generator, volumes: int, tr_s: float) -> float:
+    return float(tr_s * (rng.integers(1, volumes - 1) + rng.uniform(0.25, 0.75)))
+
+
+CASES: tuple[Case, ...] = (
+    Case("none", lambda _rng, _n, _tr: ScannerFaults(), {}, ()),
+    Case(
+        "a pulse dropped",
+        lambda rng, n, _tr: ScannerFaults(drop=_middle(rng, n, 1)),
+        {"missed": 1},
+        ("missed",),
+    ),
+    Case(
+        "three pulses dropped",
+        lambda rng, n, _tr: ScannerFaults(drop=_middle(rng, n, 3)),
+        {"missed": 3},
+        ("missed",),
+    ),
+    Case(
+        "first pulse dropped",
+        lambda _rng, _n, _tr: ScannerFaults(drop_first=1),
+        {"missed": 1, "first_missed": 1},
+        ("first_missed",),
+    ),
+    Case(
+        "last pulse dropped",
+        lambda _rng, n, _tr: ScannerFaults(drop=(n - 1,)),
+        {"missed": 1, "first_missed": 1},
+        ("missed",),
+    ),
+    Case(
+        "three pulses doubled",
+        lambda rng, n, _tr: ScannerFaults(
+            double=_middle(rng, n, 3), double_after_s=float(rng.uniform(0.002, 0.08))
+        ),
+        {"doubled": 3},
+        ("doubled",),
+        "the pulse",
+    ),
+    Case(
+        "an extra pulse",
+        lambda rng, n, tr: ScannerFaults(extra_s=(_between(rng, n, tr),)),
+        {"extra": 1, "human": 1},
+        ("extra", "human"),
+        "the pulse",
+    ),
+    Case(
+        "a person presses the key",
+        lambda rng, n, tr: ScannerFaults(human_s=(_between(rng, n, tr),)),
+        {"extra": 1, "human": 1},
+        ("extra", "human"),
+        "the pulse",
+    ),
+    Case(
+        "a person presses before the scan",
+        lambda rng, _n, tr: ScannerFaults(
+            human_s=(-tr * (rng.integers(0, 5) + float(rng.uniform(0.25, 0.75))),)
+        ),
+        {"extra": 2, "human": 2, "missed": 2, "stopped": 1},
+        ("extra", "human"),
+        "first volume",
+    ),
+    Case(
+        "TR 0.85 % long",
+        lambda _rng, _n, _tr: ScannerFaults(tr_error=0.0085),
+        {"tr_off": 1},
+        ("tr_off",),
+        "volumes",
+    ),
+    Case(
+        "TR 0.85 % short",
+        lambda _rng, _n, _tr: ScannerFaults(tr_error=-0.0085),
+        {"tr_off": 1},
+        ("tr_off",),
+        "volumes",
+    ),
+    Case(
+        "TR drifts by 2 %",
+        lambda _rng, _n, _tr: ScannerFaults(drift=0.02),
+        {"drift": 1, "tr_off": 1},
+        ("drift",),
+        "volumes",
+        volumes=32,
+    ),
+    Case(
+        "early stop",
+        lambda rng, n, _tr: ScannerFaults(stop_after=int(rng.integers(4, n - 4))),
+        {"missed": 2, "stopped": 1},
+        ("stopped",),
+        "first lacking",
+    ),
+)
+
+
+def judge(case: Case, faults: ScannerFaults, sent: Sequence[Sent], heard: Heard, tr_s: float) -> Outcome:
+    """Hold what was said against what was sent."""
+    findings = [(finding, known_s) for finding, known_s in heard.findings if finding.kind != "first"]
+    kinds = Counter(finding.kind for finding, _ in findings if finding.count)
+    alarms = sum(max(0, count - case.explains.get(kind, 0)) for kind, count in kinds.items())
+    told = [pair for pair in findings if pair[0].kind in case.said_by and pair[0].count]
+    noticed, after = _noticed(case, faults, sent, told, tr_s)
+    return Outcome(noticed, after, alarms, _miscounted(sent, heard), max(0, len(sent) - len(heard.entries)))
+
+
+def _noticed(
+    case: Case,
+    faults: ScannerFaults,
+    sent: Sequence[Sent],
+    told: Sequence[tuple[PulseFinding, float]],
+    tr_s: float,
+) -> tuple[bool, float | None]:
+    if not case.said_by:
+        return True, None
+    if not told:
+        return False, None
+    finding, known_s = told[0]
+    if case.since == "volumes":
+        return True, None if finding.volume is None else finding.volume + 1
+    if case.since == "first volume":
+        begin_s = next(pulse.time_s for pulse in sent if pulse.volume == 0)
+        rightly = [pair for pair in told if "start_shift_s" in pair[0].detail]
+        return bool(rightly), (rightly[0][1] - begin_s) / tr_s if rightly else None
+    if case.since == "the pulse":
+        wanted = [pulse for pulse in sent if pulse.kind in ("doubled", "extra", "human")]
+        delays = [known - pulse.time_s for pulse, (_, known) in zip(wanted, told, strict=False)]
+        return len(told) == len(wanted), max(delays) / tr_s
+    if case.since == "first lacking":
+        return True, (known_s - sent[-1].time_s) / tr_s - 1
+    if case.said_by == ("missed",):
+        pairs = zip(sorted(faults.drop), told, strict=False)
+        right = [(drop, known) for drop, (found, known) in pairs if found.volume == drop and found.count == 1]
+        before = {pulse.volume: pulse.time_s for pulse in sent}
+        after = [(known - before[drop - 1]) / tr_s for drop, known in right]
+        return len(right) == len(faults.drop), max(after, default=None)
+    return finding.count == faults.drop_first, (known_s - sent[-1].time_s) / tr_s
+
+
+def _miscounted(sent: Sequence[Sent], heard: Heard) -> int:
+    """Count wrong volume numbers, by pulse, each entry held against the pulse sent nearest to it."""
+    true = [pulse for pulse in sent if pulse.kind in ("volume", "dummy")]
+    first = true[0].volume or 0
+    numbers = {}
+    for entry, time_s in heard.entries:
+        nearest = min(sent, key=lambda pulse: abs(pulse.time_s - time_s))
+        numbers[id(nearest)] = entry.volume
+    wrong = 0
+    began = False
+    for pulse in sent:
+        said = numbers.get(id(pulse))
+        if pulse in true:
+            began = True
+            # the first pulse after a stray start is known for one only with the next
+            wrong += said is not None and said != (pulse.volume or 0) - first
+        elif began:
+            wrong += said is not None
+    return wrong
+
+
+def table(results: dict[tuple[str, str], list[Outcome]]) -> str:
+    """Return the table as Markdown, a line for each fault and path."""
+    lines = [
+        "| fault | path | runs | noticed | worst | median | false alarms | miscounted | pulses unheard |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    units = {case.name: "volumes" if case.since == "volumes" else "TR" for case in CASES}
+    for (name, path), outcomes in results.items():
+        after = [outcome.after for outcome in outcomes if outcome.after is not None]
+        worst = f"{max(after):.2f} {units[name]}" if after else ""
+        median = f"{float(np.median(after)):.2f}" if after else ""
+        lines.append(
+            f"| {name} | {path} | {len(outcomes)} | {sum(one.noticed for one in outcomes)} | {worst} | {median} "
+            f"| {sum(one.false_alarms for one in outcomes)} | {sum(one.miscounted for one in outcomes)} "
+            f"| {sum(one.unheard for one in outcomes)} |"
+        )
+    return "\n".join(lines)
