@@ -9,9 +9,11 @@ from closedloop.protocol.fields import KeyPath
 from closedloop.protocol.plugins import check_generator
 from closedloop.protocol.problems import Problem
 from closedloop.protocol.scan import ScanProtocol
-from closedloop.protocol.sections.scan_design import Events
+from closedloop.protocol.sections.scan_design import Events, Sparse
 from closedloop.protocol.sections.scan_stimuli import Condition
 from closedloop.references import SUFFIXES, image_files
+
+_ROUNDING_S = 1e-9
 
 
 def check_scan(protocol: ScanProtocol) -> list[Problem]:
@@ -27,7 +29,26 @@ def check_scan(protocol: ScanProtocol) -> list[Problem]:
                 problems.append(
                     Problem((*at, "files", number), f"the file {file.name}", "a PNG, JPEG or BMP file")
                 )
-    return problems
+    return problems + _silence(protocol)
+
+
+def _silence(protocol: ScanProtocol) -> list[Problem]:
+    """Find a sparse design whose images do not fit into the silence."""
+    design, scanner = protocol.design, protocol.scanner
+    if not isinstance(design, Sparse) or scanner.acquisition_s is None:
+        return []
+    silence_s = scanner.tr_s - scanner.acquisition_s
+    needed_s = design.delay_s + design.jitter_s + design.event_s
+    if needed_s <= silence_s + _ROUNDING_S:
+        return []
+    return [
+        Problem(
+            ("design", "image_s"),
+            f"{needed_s:g} s from the start of the silence to the end of its last image",
+            f"at most {silence_s:g} s: scanner.tr_s less acquisition_s",
+            "Shorten image_s, delay_s or jitter_s, or show fewer images_per_event.",
+        )
+    ]
 
 
 def check_scan_inputs(protocol: ScanProtocol) -> list[Problem]:

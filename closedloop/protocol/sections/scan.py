@@ -34,6 +34,12 @@ class Trigger(Section):
     pin: int = Field(default=10, description="parallel: status pin; 10 is ACK.")
     stream: StreamSelection | None = Field(default=None, description="lsl: the marker stream to listen to.")
     marker: str | None = Field(default=None, description="lsl: the marker that is a pulse; null: any.")
+    numbered_from: int | None = Field(
+        default=None,
+        ge=0,
+        description="lsl, with marker null: each marker ends in the pulse's number, and this is the number of a "
+        "sequence's first, so that a missed first pulse is told at once; null: markers are not numbered.",
+    )
     poll_hz: Positive = Field(
         default=2000.0, description="serial line and parallel: how often they are looked at."
     )
@@ -44,6 +50,12 @@ class Trigger(Section):
             raise MismatchError("port", "none", f"the device, as path is '{self.path}'")
         if self.path == "lsl" and self.stream is None:
             raise MismatchError("stream", "none", "the stream to listen to, as path is 'lsl'")
+        if self.numbered_from is not None and (self.path != "lsl" or self.marker is not None):
+            raise MismatchError(
+                "numbered_from",
+                f"{self.numbered_from}, with a pulse that is always the same",
+                "lsl, marker: null",
+            )
         return self
 
 

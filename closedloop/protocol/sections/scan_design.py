@@ -202,6 +202,11 @@ class Sparse(Choice):
         default=None, ge=1, description="At most so many events of one condition in a row; null: no limit."
     )
 
+    @property
+    def event_s(self) -> float:
+        """How long the images of one event take."""
+        return self.images_per_event * self.image_s + (self.images_per_event - 1) * self.gap_s
+
 
 class Rows(Section):
     """Picks rows of a table by the value of one column."""

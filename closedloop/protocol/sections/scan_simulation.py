@@ -51,7 +51,7 @@ class Simulation(Section):
         default=0.0,
         ge=0,
         le=1,
-        description="keyboard: a simulated subject answers this share of what the task asks for.",
+        description="A simulated subject answers this share of what the task asks for.",
     )
     answer_after_s: tuple[Positive, Positive] = Field(
         default=(0.35, 0.7), description="How soon it answers: earliest and latest."

@@ -26,7 +26,8 @@ class OneBack(Answered):
         default=0.1,
         gt=0,
         le=0.5,
-        description="So many further images, relative to the design's, are repeats.",
+        description="Repeats relative to the images of the design: added to an event_related one, in place of "
+        "other images in blocks.",
     )
 
 

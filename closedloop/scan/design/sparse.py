@@ -53,15 +53,10 @@ def sparse(
         volume = first_volume + number * spec.every
         onset_s = volume * clock.tr_s + acquisition_s + spec.delay_s + late_s
         if item.stimulus is None:
-            events.append(PlannedEvent(onset_s, event_s(spec), "null", item.condition))
+            events.append(PlannedEvent(onset_s, spec.event_s, "null", item.condition))
             continue
         for place in range(spec.images_per_event):
             image, fields = bags[item.condition].take(), {"event": number + 1}
             at_s = onset_s + place * cycle_s
             events.append(PlannedEvent(at_s, spec.image_s, "image", item.condition, image, fields))
     return events
-
-
-def event_s(spec: Sparse) -> float:
-    """Return how long the images of one event take."""
-    return spec.images_per_event * spec.image_s + (spec.images_per_event - 1) * spec.gap_s
