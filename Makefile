@@ -13,7 +13,7 @@ demo: setup ## Set up, then run a whole session on a simulated rig
 	@.venv/bin/closedloop demo
 
 test: setup ## Set up, then run every test
-	@.venv/bin/python -m pytest -q --durations=15
+	@sh scripts/run_tests
 
 bench: setup ## Set up, then list the benchmarks and how to run them
 	@sed -n 's/^| `\(python -m benchmarks[^`]*\)` | \([^|]*\) |.*/  .venv\/bin\/\1  # \2/p' benchmarks/README.md

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-RIG_LIBRARIES = ("psychopy", "pylsl", "Xlib", "pyglet", "psychtoolbox")
 
 
 def _files(*suffixes: str) -> list[Path]:
@@ -58,18 +57,8 @@ def test_layers_import_one_way() -> None:
     _run(_tool("lint-imports"), "--no-cache")
 
 
-_BLOCK = f"""
-import sys
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {RIG_LIBRARIES}:
-            raise ImportError(f"{{name}} is not to be had here")
-sys.meta_path.insert(0, Refuse())
-"""
-
-_IMPORT_ALL = (
-    _BLOCK
-    + """
+_IMPORT_ALL = """
+import without_rig_libraries
 import importlib, pkgutil, closedloop
 count = 0
 for module in pkgutil.walk_packages(closedloop.__path__, "closedloop."):
@@ -79,54 +68,20 @@ assert count > 20, count
 strangers = {name.partition(".")[0] for name in sys.modules} & {"hardware", "experiments"}
 assert not strangers, strangers
 """
-)
-
-
-def _without_a_rig() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
 
 
 @pytest.mark.timeout(180)
 def test_the_whole_science_imports_without_rig_libraries_and_display() -> None:
+    # that its tests pass so, too, is how scripts/run_tests runs them
     done = subprocess.run(
         [sys.executable, "-c", _IMPORT_ALL],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        env=_without_a_rig(),
+        env=os.environ | {"PYTHONPATH": str(ROOT / "tests" / "plugins")},
         check=False,
     )
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.timeout(600)
-def test_the_tests_of_the_science_pass_without_rig_libraries_and_display(tmp_path: Path) -> None:
-    (tmp_path / "refuse_rig_libraries.py").write_text(_BLOCK, encoding="utf-8")
-    done = subprocess.run(
-        [
-            *(
-                sys.executable,
-                "-m",
-                "pytest",
-                "-q",
-                "-x",
-                "-p",
-                "refuse_rig_libraries",
-                "-p",
-                "no:cacheprovider",
-            ),
-            *("-m", "not models and not end_to_end", "tests/closedloop"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env=_without_a_rig() | {"PYTHONPATH": str(tmp_path)},
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-6000:]
-    passed = re.search(r"(\d+) passed", done.stdout)
-    assert passed, done.stdout
-    assert int(passed.group(1)) > 50
 
 
 def test_annotations_are_never_evaluated_at_import() -> None:

@@ -13,6 +13,7 @@ from benchmarks.witness import Listener, Watched, compare, observed
 from hardware.display import VirtualDisplay, virtual_display
 
 SIZE_PX = (1024, 768)  # of the demo's window
+GENERATIONS = 5
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,7 +42,7 @@ def watched(screen: VirtualDisplay, tmp_path_factory: pytest.TempPathFactory) ->
     listener = Listener()
     listener.start()
     with observed(base / "seen.npz", screen.name, rate_hz=2500.0):
-        words = quick_demo("limits.generations=10")
+        words = quick_demo(f"limits.generations={GENERATIONS}")
         with Session(words, base / "sessions", {"DISPLAY": screen.name}) as session:
             exit_code = session.wait(4 * START_S)
     listener.ended.set()

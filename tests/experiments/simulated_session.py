@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from experiments.rig import OpenedRig
 from experiments.session import Past, run_session
 from hardware.clock import VirtualClock
 from hardware.simulated_rig import SimulatedRig, simulated_rig
+from hardware.stage import ShuffledStage
 
 PROTOCOL = """
 subject: {id: tester}
@@ -84,14 +85,17 @@ def prepare(
     missed_frames: float = 0.0,
     poisson: bool = False,
     clock: VirtualClock | None = None,
+    control: str | None = None,
 ) -> Simulated:
-    """Make a session folder with its protocol, and a rig to run it on."""
+    """Make a session folder with its protocol, and a rig to run it on, or a control of one."""
     folder.mkdir(parents=True)
     path = folder.parent / f"{folder.name}.yaml"
     path.write_text(PROTOCOL, encoding="utf-8")
     loaded = load_protocol(path, overrides)
     threads = make_threads(loaded.protocol)
-    return _ready(folder, loaded, threads, None, clock, respond, units, missed_frames, poisson)
+    return _ready(
+        folder, loaded, threads, None, clock, respond, units, missed_frames, poisson, control=control
+    )
 
 
 def resume(
@@ -134,6 +138,7 @@ def _ready(
     units: int,
     missed_frames: float,
     poisson: bool,
+    control: str | None = None,
 ) -> Simulated:
     clock = clock or VirtualClock(start_s=1000.0)
     rig = simulated_rig(
@@ -145,11 +150,14 @@ def _ready(
         missed_frames=missed_frames,
         poisson=poisson,
     )
+    devices = rig.rig
+    if control is not None:
+        devices = replace(devices, stage=ShuffledStage(rig.stage, loaded.protocol.seed))
     operator = QuietOperator()
 
     def run() -> Outcome:
         streams = rig.source.open()
-        opened = OpenedRig(rig.rig, rig.stage.open(), streams)
+        opened = OpenedRig(devices, devices.stage.open(), streams)
         try:
             past = None if past_of is None else past_of(opened)
             return run_session(folder, loaded, threads, opened, operator, past=past)

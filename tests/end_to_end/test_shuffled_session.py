@@ -1,4 +1,8 @@
-"""The rise of the evolution comes from what the subject sees: with other pictures on the screen there is none."""
+"""The control, whole: a demo whose stage shows other pictures than the search believes, ended by Ctrl-C.
+
+That it does not rise is shown on the simulated rig (``tests/experiments/test_shuffled_control.py``), where
+many generations take seconds, and in real time by ``benchmarks/demo_seeds.py``.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.sessions import START_S, Session, mean_responses, quick_demo, rise
+from benchmarks.sessions import START_S, Session, mean_responses, quick_demo
 from benchmarks.unit import answers
-from benchmarks.witness import Watched
 from closedloop.session import SessionReader
 
-# Without selection the mean response wanders all the same, as a population of 32 drifts. Of 24 simulated
-# evolutions like these (same search, neurons and firing) all rose by more than 2.1, of 24 controls one by more
-# than 1.9. So whoever is on the wrong side of the bar is tried with one more seed, and chance alone puts both
-# there about once in 500 times.
-GENERATIONS = 10
-BAR = 1.9
+GENERATIONS = 4
 
 
 @pytest.fixture(scope="module")
@@ -36,31 +34,17 @@ def control(tmp_path_factory: pytest.TempPathFactory) -> Session:
     return session
 
 
-def test_the_mean_response_rises(watched: Watched, tmp_path: Path) -> None:
-    risen = rise(mean_responses(watched.folder))
-    if risen < BAR:
-        with Session(
-            quick_demo(f"limits.generations={GENERATIONS}", "seed=2"), tmp_path / "sessions"
-        ) as again:
-            assert again.wait(4 * START_S) == 0
-        risen = rise(mean_responses(again.folder))
-    assert risen > BAR
-
-
-def test_with_shuffled_pictures_it_does_not_rise(control: Session, tmp_path: Path) -> None:
-    risen = rise(mean_responses(control.folder)[:GENERATIONS])
-    if risen > BAR:
-        words = [*quick_demo(f"limits.generations={GENERATIONS}", "seed=2"), "--control", "shuffled"]
-        with Session(words, tmp_path / "sessions") as again:
-            assert again.wait(4 * START_S) == 0
-        risen = rise(mean_responses(again.folder))
-    assert risen < BAR
-
-
 def test_shuffled_answers_have_nothing_to_do_with_the_images_in_the_file(control: Session) -> None:
     heard, evoked = answers(control.folder)
     assert len(heard) >= GENERATIONS * 34
-    assert abs(np.corrcoef(heard, evoked)[0, 1]) < 0.25
+    # of answers to the images themselves: above 0.5, as test_demo_session.py sees
+    assert abs(np.corrcoef(heard, evoked)[0, 1]) < 0.3
+
+
+def test_the_report_and_the_file_name_the_control(control: Session) -> None:
+    with SessionReader(control.folder) as reader:
+        display = reader.details("runs", "display")[0]
+    assert "shuffled" in display["details"]["control"]
 
 
 def test_ctrl_c_closes_the_session_with_its_report(control: Session) -> None:
