@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,12 @@ _NUMBERS = "A,B,..."
 
 
 def scanner(
+    protocol: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PROTOCOL", help="Be the scanner that this protocol waits for; other options count more."
+        ),
+    ] = None,
     path: Annotated[
         str | None, typer.Option(help="Where pulses go out: keyboard (default), serial, lsl.")
     ] = None,
@@ -90,6 +96,7 @@ def scanner(
     For example:
     ```
     closedloop simulate scanner --volumes 150 --jitter-ms 2
+    closedloop simulate scanner --protocol protocols/scanner_block.yaml --wait-for-line
     closedloop simulate scanner --path serial --link /tmp/scanner --drop 20 --out sent.csv
     ```
     """
@@ -125,11 +132,27 @@ def _options(given: dict[str, Any]) -> Any:
             given["presses"] = tuple(_press(text) for text in given.pop("press"))
         if given.get("path", "keyboard") not in ("keyboard", "serial", "lsl"):
             raise ValueError(f"path {given['path']!r}: keyboard, serial or lsl")
+        if "protocol" in given:
+            given = _expected(given.pop("protocol")) | given
         faults = {item.name for item in fields(ScannerFaults)} & given.keys()
         given["faults"] = ScannerFaults(**{name: given.pop(name) for name in faults})
         return ScannerOptions(**given)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def _expected(path: Path) -> dict[str, Any]:
+    from closedloop.protocol.load import load_scan
+    from closedloop.scan.simulated import faults_of
+    from hardware.scanner.from_protocol import expected_by
+
+    protocol = load_scan(path, check_files=False).protocol
+    given = expected_by(protocol)
+    simulation = protocol.scanner.simulate
+    if simulation is not None:
+        given |= asdict(faults_of(simulation))
+        given |= {"jitter_s": simulation.jitter_ms / 1000, "hold_s": simulation.press_ms / 1000}
+    return given
 
 
 def _press(text: str) -> tuple[float, str]:

@@ -22,18 +22,25 @@ class MarkerStreamOutput:
         marker: what a pulse is.
         numeric: send whole numbers (int32) and not texts.
         wait_listener_s: how long ``await_listener`` waits for somebody to listen.
+        stream_type: of the stream.
     """
 
     def __init__(
-        self, name: str, source_id: str, marker: str, numeric: bool = False, wait_listener_s: float = 0.0
+        self,
+        name: str,
+        source_id: str,
+        marker: str,
+        numeric: bool = False,
+        wait_listener_s: float = 0.0,
+        stream_type: str = "Markers",
     ) -> None:
-        self._name, self._source_id, self._marker = name, source_id, marker
+        self._name, self._source_id, self._marker, self._type = name, source_id, marker, stream_type
         self._numeric, self._wait_s = numeric, wait_listener_s
 
     def open(self) -> str:
         """Make the stream known."""
         form = pylsl.cf_int32 if self._numeric else pylsl.cf_string
-        info = pylsl.StreamInfo(self._name, "Markers", 1, pylsl.IRREGULAR_RATE, form, self._source_id)
+        info = pylsl.StreamInfo(self._name, self._type, 1, pylsl.IRREGULAR_RATE, form, self._source_id)
         info.set_channel_labels(["pulse"])
         self._outlet = pylsl.StreamOutlet(info)
         return f"stream '{self._name}', source id '{self._source_id}', marker '{self._marker}'"

@@ -35,7 +35,8 @@ class ScannerOptions:
         display: keyboard: the X display; None takes ``DISPLAY``.
         byte: serial: what is written.
         link: serial: a symbolic link to the device, as its own name is never the same.
-        stream, source_id, marker: lsl: name of the stream, its source id, and what a pulse is in it.
+        stream, stream_type, source_id, marker: lsl: name of the stream, its type, its source id, and what a
+            pulse is in it.
         numeric: lsl: the marker is a whole number and the stream one of int32.
         presses: times in seconds from the nominal first pulse, and keys, of the subject's presses.
         press_keys: keys of the presses that are drawn.
@@ -63,6 +64,7 @@ class ScannerOptions:
     byte: int = ord("5")
     link: Path | None = None
     stream: str = "scanner"
+    stream_type: str = "Markers"
     source_id: str = "closedloop-scanner"
     marker: str = "volume"
     numeric: bool = False

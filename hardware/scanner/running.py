@@ -34,7 +34,12 @@ def output_for(options: ScannerOptions) -> Output:
     if options.path == "serial":
         return PseudoSerialOutput(options.byte, options.link)
     return MarkerStreamOutput(
-        options.stream, options.source_id, options.marker, options.numeric, options.wait_listener_s
+        options.stream,
+        options.source_id,
+        options.marker,
+        options.numeric,
+        options.wait_listener_s,
+        options.stream_type,
     )
 
 

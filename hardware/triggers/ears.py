@@ -13,7 +13,8 @@ def ears_for(start: Start) -> list[Ear]:
     """Return the trigger's ear first, and after it one for the subject's keys, where they come another way.
 
     Keys are heard on the keyboard in any case, as button boxes are mostly keyboards, wherever the trigger is
-    wired to. Only where there is no X display the trigger's path alone is heard.
+    wired to. Where keys can't be heard so (no X11), the trigger's path alone is; the stage still sees keys that
+    are pressed in its window.
     """
     trigger, keys = start.trigger, start.response_keys
     if trigger.path == "keyboard":
@@ -22,9 +23,10 @@ def ears_for(start: Start) -> list[Ear]:
         return [KeyboardEar(trigger.key, keys)]
     ears = [_wired(start)]
     if keys and sys.platform.startswith("linux") and os.environ.get("DISPLAY"):
-        from hardware.triggers.keyboard import KeyboardEar
+        from hardware.triggers.keyboard import KeyboardEar, can_hear
 
-        ears.append(KeyboardEar(None, keys))
+        if can_hear():
+            ears.append(KeyboardEar(None, keys))
     return ears
 
 

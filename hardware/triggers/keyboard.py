@@ -170,6 +170,15 @@ class KeyboardEar:
         self._display.sync()
 
 
+def can_hear(display: str | None = None) -> bool:
+    """Return whether there is an X server that tells of keys."""
+    try:
+        _connect(display).close()
+    except TriggerError:
+        return False
+    return True
+
+
 def _connect(name: str | None) -> Any:
     from Xlib import display, error
     from Xlib.ext import xinput

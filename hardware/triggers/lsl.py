@@ -82,7 +82,7 @@ class LslEar:
                 keeper.seek(disconnected=True)
                 continue
             if stamp_s is not None:
-                self._heard(str(sample[0]) if isinstance(sample[0], str) else f"{sample[0]:g}", stamp_s, emit)
+                self._heard(_as_text(sample[0]), stamp_s, emit)
 
     def _hear_news(self, keeper: Keeper, inlet: pylsl.StreamInlet | None) -> Any:
         """Take in probes and new connections; waits a moment if there is nothing else to hear."""
@@ -109,6 +109,13 @@ class LslEar:
             emit(Pulse(time_s, correction.uncertainty_s, stamp_s, received_s, mark))
         elif mark in self._keys:
             emit(ButtonPress(mark, time_s, correction.uncertainty_s, received_s))
+
+
+def _as_text(value: str | float) -> str:
+    """Return a marker as it is written in a protocol: ``5``, whatever type of number it came as."""
+    if isinstance(value, str):
+        return value
+    return str(int(value)) if float(value).is_integer() else str(value)
 
 
 def _check_markers(info: StreamInfo) -> None:

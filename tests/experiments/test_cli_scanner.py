@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from closedloop.errors import TriggerError
+from closedloop.protocol.load import load_scan
+from closedloop.protocol.sections.scan import Trigger
 from experiments.cli import main
 from experiments.commands.simulate_scanner import _options
+from hardware.scanner.from_protocol import _path
 
 
 def test_a_scanner_runs_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +48,39 @@ def test_faults_and_presses_are_read_as_they_are_written() -> None:
     assert options.faults.extra_s == (3.0,)
     assert options.faults.double_after_s == 0.008
     assert options.presses == ((2.5, "1"), (3.0, "b"))
+
+
+def test_a_protocol_says_what_scanner_it_waits_for_and_options_count_more(tmp_path: Path) -> None:
+    protocols = Path(__file__).parents[2] / "protocols"
+    expected = load_scan(protocols / "scanner_block.yaml", check_files=False).protocol
+    options = _options({"protocol": protocols / "scanner_block.yaml", "volumes": 7, "drop": "2"})
+    assert (options.tr_s, options.dummies) == (expected.scanner.tr_s, expected.scanner.dummies)
+    assert (options.volumes, options.faults.drop) == (7, (2,))
+    assert options.runs == len(expected.runs.planned)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "given"),
+    [
+        ({"path": "keyboard", "key": "t"}, {"path": "keyboard", "key": "t"}),
+        (
+            {"path": "serial", "port": "scanner-tty", "byte": 7},
+            {"path": "serial", "byte": 7, "link": Path("scanner-tty")},
+        ),
+        ({"path": "serial", "port": "/dev/ttyUSB0"}, {"path": "serial"}),
+        (
+            {"path": "lsl", "stream": {"type": "mri"}, "marker": "5"},
+            {"path": "lsl", "stream_type": "mri", "marker": "5"},
+        ),
+    ],
+)
+def test_the_path_is_the_protocols(trigger: dict[str, object], given: dict[str, object]) -> None:
+    assert _path(Trigger.model_validate(trigger)) == given
+
+
+def test_what_needs_a_device_cannot_be_simulated() -> None:
+    with pytest.raises(TriggerError, match="parallel"):
+        _path(Trigger(path="parallel", port="/dev/parport0"))
 
 
 @pytest.mark.parametrize(

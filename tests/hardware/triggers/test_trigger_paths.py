@@ -126,14 +126,18 @@ def stream() -> StreamSelection:
 
 @pytest.mark.lsl
 def test_numbers_are_markers_too_and_others_are_not_heard(stream: StreamSelection) -> None:
-    output = MarkerStreamOutput("scanner", str(stream.source_id), "128", numeric=True)
+    output = MarkerStreamOutput("scanner", str(stream.source_id), "1280000", numeric=True)
     output.open()
-    with hearing(LslEar(stream, "128", ["2"], 10.0)) as heard:
+    with hearing(LslEar(stream, "1280000", ["2"], 10.0)) as heard:
         for key in (None, "7", "2", None):
             sent = output.down(key)
         until(heard, 3)
         assert heard[-1].time_s == pytest.approx(sent.before_s, abs=heard[-1].uncertainty_s + 1e-3)
-    assert [event.mark if isinstance(event, Pulse) else event.key for event in heard] == ["128", "2", "128"]
+    assert [event.mark if isinstance(event, Pulse) else event.key for event in heard] == [
+        "1280000",
+        "2",
+        "1280000",
+    ]
 
 
 @pytest.mark.lsl
