@@ -7,6 +7,7 @@ given, and nothing is claimed. See docs/pulses.md.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from closedloop.protocol.sections.scan import Scanner
@@ -35,7 +36,9 @@ def by_count(
     short = grid.total - 1 - last
     if scanner.sequence_ends == "open" or not 1 <= short <= MOST_MISSED * grid.slices:
         return None
-    offset_tr = grid.position(grid.total) - grid.position(grid.total - short)
+    if not grid.uniform and short % grid.slices:
+        return None  # had slices at the start been missed, the silence between volumes would have told it
+    offset_tr = grid.position(short)
     offset_s = offset_tr * grid.tr_s
     listening = heard_s is not None and heard_s > offset_s
     began = {
@@ -94,6 +97,33 @@ def by_pattern(short: int, grid: Grid, first_pulse_s: float | None) -> dict[str,
     start_s = None if first_pulse_s is None else first_pulse_s - offset_s
     reading = {"reading": "first_missed", "offset_tr": offset_tr, "offset_s": offset_s, "start_s": start_s}
     return {"by": "pattern", "sure": True, "pulses_short": short, "readings": [reading]}
+
+
+def by_number(mark: str, numbered_from: int, grid: Grid, time_s: float) -> dict[str, Any] | None:
+    """Return what the number in the first pulse's mark tells for sure; None if it is the first, or has none."""
+    number = re.search(r"(\d+)\D*$", mark)
+    short = int(number[1]) - numbered_from if number else 0
+    if not 0 < short < grid.total:
+        return None
+    offset_tr = grid.position(short)
+    offset_s = offset_tr * grid.tr_s
+    reading = {
+        "reading": "first_missed",
+        "offset_tr": offset_tr,
+        "offset_s": offset_s,
+        "start_s": time_s + (grid.position(grid.start) - offset_tr) * grid.tr_s,
+    }
+    return {"by": "number", "sure": True, "pulses_short": short, "mark": mark, "readings": [reading]}
+
+
+def number_finding(found: dict[str, Any], pulse: int, time_s: float, volume: int) -> PulseFinding:
+    """Say what ``by_number`` found."""
+    short, offset_s = found["pulses_short"], found["readings"][0]["offset_s"]
+    words = (
+        f"The first {short} pulse(s) were missed, as the first one heard is marked '{found['mark']}': the "
+        f"sequence began {offset_s:.3f} s before it. Volumes and the run's start are counted from there."
+    )
+    return PulseFinding("first_missed", time_s, words, count=short, pulse=pulse, volume=volume, detail=found)
 
 
 def pattern_finding(found: dict[str, Any], pulse: int, time_s: float) -> PulseFinding:

@@ -152,11 +152,7 @@ class PulseLedger:
         if self._finished:
             return PulseEntry(number, "after", None, math.nan), []
         if not self.times_s:
-            self._first_pulse_s = time_s
-            self._take(0, time_s)
-            return PulseEntry(number, "volume", 0, math.nan), [
-                judging.first(number, time_s, self.armed_s, self.grid.tr_s)
-            ]
+            return self._begin(number, pulse)
         slot = self.grid.nearest(self._fit.place(time_s))
         residual_s = self._residual_s(slot, time_s)
         if abs(time_s - self.times_s[self.last]) < self._debounce_s:
@@ -178,7 +174,7 @@ class PulseLedger:
             slack_s = _UNSETTLED_JITTERS * self._jitter_s
             off_s = (*self._off_s, time_s)
             relock = find_relock(
-                self.grid, self._fit.n, self.last, self.times_s[self.last], off_s[-3:], slack_s
+                self.grid, self._lone(), self.last, self.times_s[self.last], off_s[-3:], slack_s
             )
         if relock is not None:
             return self._relock(relock, number, time_s)
@@ -192,6 +188,19 @@ class PulseLedger:
         return PulseEntry(number, verdict, None, residual_s), [
             judging.stray(verdict, number, time_s, error_s, self.grid, slot)
         ]
+
+    def _begin(self, number: int, pulse: Pulse) -> tuple[PulseEntry, list[PulseFinding]]:
+        time_s = self._first_pulse_s = pulse.time_s
+        findings = [judging.first(number, time_s, self.armed_s, self.grid.tr_s)]
+        slot, numbered_from = 0, self.scanner.trigger.numbered_from
+        if numbered_from is not None:
+            self.ending = ending.by_number(pulse.mark, numbered_from, self.grid, time_s)
+        if self.ending is not None:
+            slot = int(self.ending["pulses_short"])
+            findings.append(ending.number_finding(self.ending, number, time_s, self.grid.volume_of(slot)))
+        self._told = slot
+        self._take(slot, time_s)
+        return self._entry(number, slot, math.nan), findings
 
     def _take(self, slot: int, time_s: float) -> None:
         self.times_s[slot] = time_s
@@ -236,9 +245,13 @@ class PulseLedger:
 
     # another grid
 
+    def _lone(self) -> bool:
+        """Whether a single pulse is all there is, and no number in it says that it is the scanner's."""
+        return len(self.times_s) == 1 and self.scanner.trigger.numbered_from is None
+
     def _starts_anew(self, slot: int, time_s: float) -> bool:
         """Whether a lone first pulse was followed by silence, and this one stands in no relation to it."""
-        if len(self.times_s) != 1 or self._off_s or slot - self.last <= max(2, self.grid.slices):
+        if not self._lone() or self._off_s or slot - self.last <= max(2, self.grid.slices):
             return False
         if self.grid.slices > 1:
             return True  # slices follow each other too closely for a phase to tell anything

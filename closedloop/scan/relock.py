@@ -37,14 +37,14 @@ class Relock:
 
 
 def find_relock(
-    grid: Grid, taken: int, last_slot: int, last_s: float, off_s: Sequence[float], slack_s: float
+    grid: Grid, lone: bool, last_slot: int, last_s: float, off_s: Sequence[float], slack_s: float
 ) -> Relock | None:
     """Return the grid that the latest pulses stand on, if it is not the present one.
 
     Args:
         grid: of the sequence.
-        taken: how many pulses stand on the present grid.
-        last_slot: slot of the last of them.
+        lone: a single pulse stands on the present grid, and it may not have been the scanner's.
+        last_slot: slot of the last pulse that stands on it.
         last_s: its stamp.
         off_s: stamps of the pulses since, none of which stood on it; the last one is new (and may stand on it).
         slack_s: by how much two equal intervals may differ.
@@ -54,7 +54,7 @@ def find_relock(
     step_s = grid.interval_s
     last_interval = off_s[-1] - off_s[-2]
     same = abs(last_interval - step_s) <= max(SAME_TR * step_s, slack_s)
-    if taken == 1 and same:
+    if lone and same:
         return Relock("stray_start", (0, 1), (off_s[-2], off_s[-1]))
     three = (last_s, *off_s) if len(off_s) == 2 else tuple(off_s[-3:])
     first_interval = three[1] - three[0]
