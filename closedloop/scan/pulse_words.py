@@ -1,4 +1,4 @@
-"""What a pulse, or the want of one, is called, and the sentences for the operator."""
+"""Findings about pulses, or the want of them, in sentences for the operator."""
 
 from __future__ import annotations
 
@@ -7,94 +7,10 @@ from typing import Literal, TypeAlias
 
 from closedloop.protocol.sections.scan import Scanner
 from closedloop.scan.findings import PulseFinding
-from closedloop.scan.fit import NEAR, SETTLED, RunningFit
 from closedloop.scan.grid import Grid
 from closedloop.scan.relock import Relock
 
 Stray: TypeAlias = Literal["extra", "human"]
-
-SURE = 4.5
-"""Standard errors by which a TR must be off to be called so: about one false alarm in 100,000 pulses."""
-
-SURE_BEYOND = 2.5
-"""Standard errors by which it must be off beyond the tolerance."""
-
-DRIFT_SHARE = 0.25
-"""Share of the protocol's TR tolerance by which the TR may change over a run."""
-
-_DRIFT_FROM = 20  # pulses; a parabola through fewer says nothing
-_DRIFT_EVERY = 4
-
-
-class TrJudge:
-    """Says, once each, that the TR is not the protocol's and that it changes.
-
-    Args:
-        scanner: section of the protocol.
-    """
-
-    def __init__(self, scanner: Scanner) -> None:
-        self._tr_s = scanner.tr_s
-        self._tolerance_s = scanner.tr_tolerance * scanner.tr_s
-        self._jitter_s = scanner.jitter_ms / 1000
-        self.tr_told = False
-        self.drift_told = False
-
-    def judge(self, running: RunningFit, pulse: int, time_s: float, volume: int) -> list[PulseFinding]:
-        """Return what the fit tells after a pulse was added to it."""
-        findings = []
-        if not self.tr_told and running.n >= SETTLED:
-            findings += self._tr(running, pulse, time_s, volume)
-        if not self.drift_told and running.n >= max(NEAR, _DRIFT_FROM) and running.n % _DRIFT_EVERY == 0:
-            findings += self._drift(running, pulse, time_s, volume)
-        return findings
-
-    def every_other(self, step: int, pulse: int, time_s: float) -> list[PulseFinding]:
-        """Return, once, that pulses come in every ``step``-th place only."""
-        if self.tr_told:
-            return []
-        self.tr_told = True
-        words = (
-            f"Pulses come every {step} x {self._tr_s:g} s: either each time {step - 1} between them get lost, "
-            "or the TR is not the protocol's."
-        )
-        detail = {"tr_nominal_s": self._tr_s, "tr_if_none_lost_s": step * self._tr_s}
-        return [PulseFinding("tr_off", time_s, words, pulse=pulse, detail=detail)]
-
-    def _tr(self, running: RunningFit, pulse: int, time_s: float, volume: int) -> list[PulseFinding]:
-        fit = running.fit(0.0)
-        if fit is None:
-            return []
-        # the protocol's jitter is believed even where the first pulses happen to lie well
-        se_s = fit.tr_se_s * max(self._jitter_s, fit.scale_s) / fit.scale_s
-        off_s = fit.tr_s - self._tr_s
-        if abs(off_s) <= max(self._tolerance_s + SURE_BEYOND * se_s, SURE * se_s):
-            return []
-        self.tr_told = True
-        percent = 100 * off_s / self._tr_s
-        words = (
-            f"The TR is {fit.tr_s:.4f} s, not the protocol's {self._tr_s:g} s ({percent:+.2f} %), by {fit.n} "
-            f"pulses: after 100 volumes the plan would be {abs(100 * off_s):.2f} s off the volumes."
-        )
-        detail = {"tr_nominal_s": self._tr_s, "tr_fitted_s": fit.tr_s, "tr_se_s": se_s, "pulses": fit.n}
-        return [PulseFinding("tr_off", time_s, words, pulse=pulse, volume=volume, detail=detail)]
-
-    def _drift(self, running: RunningFit, pulse: int, time_s: float, volume: int) -> list[PulseFinding]:
-        bend = running.bend()
-        if bend is None:
-            return []
-        limit_s = max(
-            DRIFT_SHARE * self._tolerance_s + SURE_BEYOND * bend.change_se_s, SURE * bend.change_se_s
-        )
-        if abs(bend.change_s) <= limit_s:
-            return []
-        self.drift_told = True
-        words = (
-            f"The TR drifts: it changed by {1000 * bend.change_s:+.2f} ms "
-            f"({100 * bend.change_s / self._tr_s:+.3f} %) over {running.n} pulses."
-        )
-        detail = {"tr_change_s": bend.change_s, "tr_change_se_s": bend.change_se_s, "pulses": running.n}
-        return [PulseFinding("drift", time_s, words, pulse=pulse, volume=volume, detail=detail)]
 
 
 def first(pulse: int, time_s: float, armed_s: float | None, tr_s: float) -> PulseFinding:

@@ -1,0 +1,122 @@
+"""The pulses that stand on the grid, and where on it the next one is due."""
+
+from __future__ import annotations
+
+import math
+
+from closedloop.scan.fit import SETTLED, RunningFit, TrFit
+from closedloop.scan.grid import Grid
+
+LATE = 0.2
+"""A stamp may be late by this share of the pulses' interval where its place is free: a reader that had to wait
+for the processor stamps late, never early."""
+
+WIDEST = 0.4
+"""Of the interval: a pulse that is off by more belongs to no place rather than to the nearest."""
+
+UNSETTLED_JITTERS = 8
+"""A Gaussian jitter whose standard deviation is the protocol's stays within this many."""
+
+
+class Sequence:
+    """Stamps by slot, and the fit over them.
+
+    Args:
+        grid: of the sequence.
+        jitter_s: largest jitter of a pulse that is normal.
+
+    Attributes:
+        times_s: stamp of each slot whose pulse came.
+        last: the highest of these slots; -1 without any.
+        fit_from: slot from which on pulses are in the fit.
+    """
+
+    def __init__(self, grid: Grid, jitter_s: float) -> None:
+        self.grid = grid
+        self.jitter_s = jitter_s
+        self.times_s: dict[int, float] = {}
+        self.last = -1
+        self.fit_from = 0
+        self.running = RunningFit(grid.tr_s, jitter_s)
+
+    @property
+    def fit(self) -> TrFit | None:
+        """TR and start of the first stored volume; None before there are three pulses."""
+        return self.running.fit(self.grid.position(self.grid.start))
+
+    @property
+    def last_s(self) -> float:
+        """Stamp of the last pulse."""
+        return self.times_s[self.last]
+
+    @property
+    def slack_s(self) -> float:
+        """By how much two intervals may differ, or a pulse be off, before the jitter is known."""
+        return UNSETTLED_JITTERS * self.jitter_s
+
+    def take(self, slot: int, time_s: float) -> None:
+        """Let a pulse stand in a slot."""
+        self.times_s[slot] = time_s
+        self.last = max(self.last, slot)
+        self.running.add(self.grid.position(slot), time_s)
+
+    def move(self, pulses: dict[int, float], tr_s: float, *, keep: bool) -> None:
+        """Go on with a grid that stands on other pulses.
+
+        Args:
+            pulses: stamps by slot; the fit is over these alone.
+            tr_s: about what the TR is.
+            keep: leave the pulses before them in their slots.
+        """
+        if not keep:
+            self.times_s.clear()
+            self.last = -1
+        self.running = RunningFit(tr_s, self.jitter_s)
+        self.fit_from = min(pulses)
+        for slot, time_s in sorted(pulses.items()):
+            self.take(slot, time_s)
+
+    def nearest(self, time_s: float) -> int:
+        """Return the slot nearest to a time."""
+        return self.grid.nearest(self.running.place(time_s))
+
+    def due_s(self, slot: int) -> float:
+        """Return when a slot's pulse was or is due."""
+        return self.running.predict(self.grid.position(slot))
+
+    def stamp_s(self, slot: int) -> float:
+        """Return a slot's stamp if its pulse came, else when it was or is due."""
+        return self.times_s[slot] if slot in self.times_s else self.due_s(slot)
+
+    def residual_s(self, slot: int, time_s: float) -> float:
+        """Return a time minus the fit's for a slot; NaN before there is a fit."""
+        fit = self.fit
+        if fit is None:
+            return math.nan
+        places = self.grid.position(slot) - self.grid.position(self.grid.start)
+        return time_s - fit.start_s - fit.tr_s * places
+
+    def free_for(self, slot: int, time_s: float, uncertainty_s: float) -> bool:
+        """Return whether a pulse may stand in a slot: nothing does, and it is near enough."""
+        if slot < 0 or slot in self.times_s:
+            return False
+        early_s, late_s = self._window_s(slot, uncertainty_s)
+        return -early_s <= time_s - self.due_s(slot) <= late_s
+
+    def volumes(self, first: int = 0) -> int:
+        """Count the volumes whose (first) pulse came, from a slot on."""
+        return sum(slot >= first and self.grid.begins_volume(slot) for slot in self.times_s)
+
+    def _window_s(self, slot: int, uncertainty_s: float) -> tuple[float, float]:
+        """Return by how much a pulse may be early and late for a slot."""
+        late_s = LATE * self.grid.interval_s
+        if self.running.n < SETTLED:
+            early_s = max(self.slack_s, late_s)
+        else:
+            # the near line turns about its middle, so that it is less sure the further ahead it is asked
+            ahead_s = max(0, slot - self.last - 1) * self.running.scale_s / 3
+            early_s = max(3 * self.jitter_s, 8 * self.running.scale_s + ahead_s)
+        if math.isfinite(uncertainty_s):
+            early_s += uncertainty_s
+        widest_s = WIDEST * self.grid.interval_s
+        return min(early_s, widest_s), min(max(early_s, late_s), widest_s)
