@@ -29,7 +29,13 @@ _NAMED = {
 
 
 class Keys:
-    """Turns pressed keys into commands; remembers a half-written note and a first press of abort."""
+    """Turns pressed keys into commands; remembers a half-written note and a first press of abort.
+
+    Attributes:
+        help_line: what the keys do, in words.
+    """
+
+    help_line = HELP_LINE
 
     def __init__(self) -> None:
         self._paused = False
@@ -60,7 +66,7 @@ class Keys:
             return f"note (Enter keeps it, Esc drops it): {self._note}_"
         if now_s <= self._abort_until_s:
             return f"abort? press a again within {ABORT_WITHIN_S:g} s"
-        return HELP_LINE
+        return self.help_line
 
     def _choose(self, key: str, time_s: float, where: str) -> Command | None:
         if key == "p":

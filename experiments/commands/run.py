@@ -49,13 +49,15 @@ def run(
     """Run the session that a protocol describes.
 
     While it runs, these keys are heard in the terminal and in the stimulus window: p pauses and resumes,
-    e ends after this generation, a (twice) aborts, n writes a note. Ctrl-C ends the session cleanly too.
+    e ends after this generation (in the scanner: this run), a (twice) aborts, n writes a note. In the scanner
+    also g, which arms the next run, and r, which repeats the last one. Ctrl-C ends the session cleanly too.
 
     For example:
     ```
     closedloop run protocols/demo.yaml
     closedloop run rig.yaml --out /data/monkey --set seed=7 --set limits.generations=20
     closedloop run rig.yaml --dry-run
+    closedloop run protocols/scanner_demo.yaml
     closedloop run --resume /data/monkey/george_evolution_20261121-1000
     ```
     """
@@ -67,12 +69,20 @@ def run(
         return
     if protocol is None:
         raise typer.BadParameter("which protocol? Give a PROTOCOL file, or --resume SESSION.")
-    from experiments import evolution
+    from closedloop.protocol.load import protocol_kind
 
+    if protocol_kind(protocol) == "scan":
+        from experiments import scanner
+
+        check, start = scanner.dry_run, scanner.run_scan
+    else:
+        from experiments import evolution
+
+        check, start = evolution.dry_run, evolution.run_evolution
     if dry_run:
-        evolution.dry_run(protocol, overrides or [])
+        check(protocol, overrides or [])
         return
-    folder = evolution.run_evolution(protocol, out=out_folder, overrides=overrides or [])
+    folder = start(protocol, out=out_folder, overrides=overrides or [])
     out.print(f"session: {folder}", highlight=False, soft_wrap=True)
 
 
