@@ -29,14 +29,17 @@ def with_repeats(items: Sequence[Item], share: float, rng: np.random.Generator) 
 
 
 def repeat_within(images: list[str], share: float, rng: np.random.Generator) -> list[str]:
-    """Return a block's images with some of them replaced by the one before; no image is seen three times.
+    """Return a block's images with some of them replaced by the one before.
+
+    No image is seen three times in a row, and none that was not replaced is the same as the one before. The
+    first and the last image stay, so that blocks that follow each other make no repeat either.
 
     Args:
         images: in order.
         share: images to replace, relative to all; at least one unless it is 0, or the block is too short.
         rng: draws which.
     """
-    places = list(range(1, len(images)))
+    places = [at for at in range(1, len(images) - 1) if images[at - 1] != images[at + 1]]
     repeated = list(images)
     for _ in range(max(1, round(share * len(images))) if share else 0):
         if not places:
