@@ -6,7 +6,6 @@ Source: BIDS specification 1.10, "Events" (task events).
 from __future__ import annotations
 
 import json
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ import pandas as pd
 
 from closedloop.exports.files import write_text
 from closedloop.exports.images import image_files
+from closedloop.exports.presentation import presentation
 from closedloop.exports.tables import trials
+from closedloop.protocol.sections.display import Display
 from closedloop.session import SessionReader
 
 COLUMNS = (
@@ -93,8 +94,14 @@ def cell(name: str, value: Any) -> str:
     return " ".join(text.split())  # a tab or line break within a cell would make another cell
 
 
-def sidecar(reader: SessionReader, table: pd.DataFrame) -> dict[str, Any]:
-    """Return what describes the columns of the events."""
+def sidecar(reader: SessionReader, table: pd.DataFrame, display: Display | None = None) -> dict[str, Any]:
+    """Return what describes the columns of the events, and what showed the images.
+
+    Args:
+        reader: of the session.
+        table: the events.
+        display: section of the protocol, if it can be read.
+    """
     run = reader.table("runs").iloc[0]
     start = f"LSL local_clock {float(run['started_s']):.6f} s, which was {run['started_utc']} UTC"
     reasons = sorted({str(reason) for reason in table["reason"].dropna()})
@@ -156,34 +163,5 @@ def sidecar(reader: SessionReader, table: pd.DataFrame) -> dict[str, Any]:
             "LongName": "Missed frames",
             "Description": "Frames that the display missed during the trial.",
         },
-        "StimulusPresentation": _presentation(reader),
+        "StimulusPresentation": presentation(reader, display),
     }
-
-
-def _presentation(reader: SessionReader) -> dict[str, Any]:
-    environment = reader.details("runs", "environment")[-1]
-    display = reader.details("runs", "display")[-1]
-    presentation: dict[str, Any] = {
-        "OperatingSystem": str(_first(environment, "platform", "system") or "n/a"),
-        "SoftwareName": "closedloop, PsychoPy",
-        "SoftwareRRID": "RRID:SCR_006571",
-        "SoftwareVersion": str(_first(environment, "program", "version") or metadata.version("closedloop")),
-        "Code": str(_first(environment, "git_commit", "commit") or "n/a"),
-    }
-    if display.get("refresh_hz"):
-        presentation["ScreenRefreshRate"] = display["refresh_hz"]
-    if display.get("size_px"):
-        presentation["ScreenResolution"] = list(display["size_px"])
-    return presentation
-
-
-def _first(tree: dict[str, Any], *names: str) -> Any:
-    """Return the first value of one of these names, anywhere in a tree of dictionaries."""
-    for name in names:
-        if tree.get(name) and not isinstance(tree[name], dict):
-            return tree[name]
-    for branch in tree.values():
-        found = _first(branch, *names) if isinstance(branch, dict) else None
-        if found:
-            return found
-    return None

@@ -9,9 +9,14 @@ import pandas as pd
 from closedloop.exports.bids import write_events
 from closedloop.exports.bids_dataset import write_bids
 from closedloop.exports.files import write_whole
-from closedloop.exports.images import write_images
+from closedloop.exports.images import FOLDER, write_images
 from closedloop.exports.nwb import write_nwb
+from closedloop.exports.scan_bids import write_scan_bids
+from closedloop.exports.scan_nwb import write_scan_nwb
+from closedloop.exports.scan_stimuli import write_stimuli
+from closedloop.exports.scan_tables import SCAN_TABLES
 from closedloop.exports.tables import TABLES
+from closedloop.scan.recorded import is_scan
 from closedloop.session import SessionReader
 from closedloop.session.soundness import damage_told
 
@@ -19,7 +24,7 @@ from closedloop.session.soundness import damage_told
 def export_session(
     session_folder: Path, to: Path | None = None, *, tables: bool = True, images: bool = True
 ) -> list[Path]:
-    """Write ``tables/*.parquet``, ``events.tsv``, ``events.json`` and ``images/*.png``.
+    """Write ``tables/*.parquet``, ``images/*.png`` and, of an evolution, ``events.tsv`` and ``events.json``.
 
     Works while the session runs, after a crash, and for a session without any trial. Files of these
     names are written anew, each in one step; nothing else in the folder is touched.
@@ -40,12 +45,14 @@ def export_session(
     with damage_told(session_folder), SessionReader(session_folder) as reader, reader.snapshot():
         folder = to or reader.folder
         written: list[Path] = []
+        scan = is_scan(reader)
         if tables:
-            for name, make in TABLES.items():
+            for name, make in (SCAN_TABLES if scan else TABLES).items():
                 written.append(_parquet(make(reader), folder / "tables" / f"{name}.parquet"))
-            written += write_events(reader, folder)
+            if not scan:  # each scan run has its own zero, so their events are in the BIDS dataset
+                written += write_events(reader, folder)
         if images:
-            written += write_images(reader, folder)
+            written += write_stimuli(reader, folder / FOLDER) if scan else write_images(reader, folder)
         return written
 
 
@@ -58,7 +65,8 @@ def export_nwb(session_folder: Path, to: Path | None = None) -> Path:
     """
     with damage_told(session_folder), SessionReader(session_folder) as reader, reader.snapshot():
         name = reader.meta().get("session", reader.folder.name)
-        return write_nwb(reader, (to or reader.folder) / f"{Path(name).name}.nwb")
+        path = (to or reader.folder) / f"{Path(name).name}.nwb"
+        return write_scan_nwb(reader, path) if is_scan(reader) else write_nwb(reader, path)
 
 
 def export_bids(session_folder: Path, to: Path | None = None) -> list[Path]:
@@ -69,7 +77,8 @@ def export_bids(session_folder: Path, to: Path | None = None) -> list[Path]:
         DiskError: the files can't be written.
     """
     with damage_told(session_folder), SessionReader(session_folder) as reader, reader.snapshot():
-        return write_bids(reader, to or reader.folder / "bids")
+        folder = to or reader.folder / "bids"
+        return write_scan_bids(reader, folder) if is_scan(reader) else write_bids(reader, folder)
 
 
 def _parquet(table: pd.DataFrame, path: Path) -> Path:

@@ -18,6 +18,7 @@ from closedloop.exports.session_time import start_of, zero_of_runs
 from closedloop.exports.tables import markers, trials
 from closedloop.ports import Float64
 from closedloop.protocol.models import Protocol
+from closedloop.protocol.sections.subject import Subject
 from closedloop.replay.recorded import protocol_of
 from closedloop.session import SessionReader
 
@@ -35,15 +36,17 @@ def write_nwb(reader: SessionReader, path: Path) -> Path:
         SessionError: pynwb is not installed, or the session can't be read.
         DiskError: the file can't be written.
     """
-    pynwb = _pynwb()
+    pynwb = load_pynwb()
     protocol = protocol_of(reader)
-    file = _file(pynwb, reader, protocol)
+    what = f"Closed-loop evolution of images: {protocol.output.experiment}"
+    file = nwb_file(pynwb, reader, protocol.subject, protocol.notes, what)
+    file.keywords = ("closed loop", "visual stimulation", "generative image model")
     zero = zero_of_runs(reader)
-    images = _images(pynwb, file, reader)
+    images = add_images(pynwb, file, reader)
     _codes(file, reader, images)
     _trials(pynwb, file, reader, images, zero)
     _responses(pynwb, file, reader, protocol, zero)
-    _markers(file, reader, zero)
+    add_markers(file, reader, zero)
 
     def write(temporary: Path) -> None:
         with pynwb.NWBHDF5IO(str(temporary), "w") as out:
@@ -52,7 +55,12 @@ def write_nwb(reader: SessionReader, path: Path) -> Path:
     return write_whole(path, write)
 
 
-def _pynwb() -> Any:
+def load_pynwb() -> Any:
+    """Return the package.
+
+    Raises:
+        SessionError: it is not installed.
+    """
     try:
         import pynwb
         import pynwb.base
@@ -68,20 +76,27 @@ def _pynwb() -> Any:
     return pynwb
 
 
-def _file(pynwb: Any, reader: SessionReader, protocol: Protocol) -> Any:
+def nwb_file(pynwb: Any, reader: SessionReader, subject: Subject, notes: str, what: str) -> Any:
+    """Return an NWB file that knows whose session it is, and nothing yet of what happened.
+
+    Args:
+        pynwb: the package.
+        reader: of the session.
+        subject: section of the protocol.
+        notes: of the protocol.
+        what: the session in a sentence.
+    """
     meta = reader.meta()
     session = meta.get("session", reader.folder.name)
-    subject = protocol.subject
     start = start_of(reader)
     return pynwb.NWBFile(
-        session_description=f"Closed-loop evolution of images: {protocol.output.experiment}",
+        session_description=what,
         identifier=session,
         session_id=session,
         session_start_time=start,
         timestamps_reference_time=start,
-        notes=protocol.notes or None,
+        notes=notes or None,
         protocol=meta.get("protocol", ""),
-        keywords=["closed loop", "visual stimulation", "generative image model"],
         source_script="closedloop export",
         source_script_file_name="closedloop",
         subject=pynwb.file.Subject(
@@ -95,7 +110,7 @@ def _file(pynwb: Any, reader: SessionReader, protocol: Protocol) -> Any:
     )
 
 
-def _images(pynwb: Any, file: Any, reader: SessionReader) -> dict[int, int]:
+def add_images(pynwb: Any, file: Any, reader: SessionReader) -> dict[int, int]:
     """Add every rendered image as a stimulus template; return where each lies in it."""
     numbers = [int(row["image"]) for row in rows(reader.table("images").sort_values("image"))]
     pictures: list[Any] = []
@@ -140,22 +155,22 @@ def _codes(file: Any, reader: SessionReader, places: dict[int, int]) -> None:
                 "name of the evolution",
                 [str(names.get(row["thread"], row["thread"])) for row in own],
             ),
-            ("generation", "generation; -1: a reference", [_whole(row["generation"]) for row in own]),
+            ("generation", "generation; -1: a reference", [whole(row["generation"]) for row in own]),
             ("row", "row in its population", [int(row["row"]) for row in own]),
             ("origin", "where its code came from", [str(row["origin"]) for row in own]),
             (
                 "parent_1",
                 "row of the parent in the last generation; -1: none",
-                [_whole(row["parent_1"]) for row in own],
+                [whole(row["parent_1"]) for row in own],
             ),
-            ("parent_2", "row of the other parent; -1: none", [_whole(row["parent_2"]) for row in own]),
+            ("parent_2", "row of the other parent; -1: none", [whole(row["parent_2"]) for row in own]),
             (
                 "code",
                 "code of the generator",
                 np.stack([code for row in own if (code := codes[int(row["image"])]) is not None]),
             ),
         ]
-        module.add(_table(f"codes_{length}", "images and their codes", columns))
+        module.add(dynamic_table(f"codes_{length}", "images and their codes", columns))
     scores = rows(reader.table("scores"))
     if scores:
         told = [
@@ -171,7 +186,7 @@ def _codes(file: Any, reader: SessionReader, places: dict[int, int]) -> None:
             ("sem", "standard error of the mean", [float(row["sem"]) for row in scores]),
             ("score", "what the optimizer was told", [float(row["score"]) for row in scores]),
         ]
-        module.add(_table("scores", "scores of each generation", told))
+        module.add(dynamic_table("scores", "scores of each generation", told))
 
 
 def _trials(
@@ -193,19 +208,19 @@ def _trials(
         ("attempt", "how many trials of it were invalid before", [int(row["attempt"]) for row in shown]),
         ("valid", "whether the trial counts", [bool(row["valid"]) for row in shown]),
         ("status", "valid, invalid or interrupted", [str(row["status"]) for row in shown]),
-        ("reason", "why it does not count", [_text(row["reason"]) for row in shown]),
-        ("missed_frames", "frames that the display missed", [max(_whole(row["missed"]), 0) for row in shown]),
+        ("reason", "why it does not count", [text_or_empty(row["reason"]) for row in shown]),
+        ("missed_frames", "frames that the display missed", [max(whole(row["missed"]), 0) for row in shown]),
         (
             "value",
             "the units combined as the protocol says, spikes/s",
-            [_number(row["value"]) for row in shown],
+            [number_or_nan(row["value"]) for row in shown],
         ),
         ("rates", "response of each unit, spikes/s; NaN if the trial does not count", answers),
     )
     for row in shown:
         onset_s = float(row["onset_s"]) - zero[int(row["run"])]
         flips = reader.flips(int(row["trial"]), int(row["run"]))
-        offset_s = _number(row["offset_s"])
+        offset_s = number_or_nan(row["offset_s"])
         if not np.isfinite(offset_s):  # cut off: the last flip that is known
             offset_s = float(flips[-1]) if len(flips) else float(row["onset_s"])
         file.add_trial(start_time=onset_s, stop_time=offset_s - zero[int(row["run"])])
@@ -308,7 +323,8 @@ def _electrodes(file: Any, info: dict[str, Any], names: list[str], counted: list
         file.add_electrode(location=_UNKNOWN, group=group, label=name, counted=unit in counted)
 
 
-def _markers(file: Any, reader: SessionReader, zero: dict[int, float]) -> None:
+def add_markers(file: Any, reader: SessionReader, zero: dict[int, float]) -> None:
+    """Add the markers as a table of events, times in seconds from the session's start."""
     table = markers(reader)
     if table.empty:
         return
@@ -324,27 +340,30 @@ def _markers(file: Any, reader: SessionReader, zero: dict[int, float]) -> None:
         missing = "empty" if name in texts else "-1"
         events.add_column(name=name, description=f"{name} of the marker; {missing} where it names none")
     for row in rows(table.sort_values("at_s", kind="stable")):
-        named = {name: _text(row[name]) for name in texts}
-        counted = {name: _whole(row[name]) for name in numbers}
+        named = {name: text_or_empty(row[name]) for name in texts}
+        counted = {name: whole(row[name]) for name in numbers}
         events.add_row(timestamp=float(row["at_s"]), **named, **counted)
 
 
-def _table(name: str, description: str, columns: list[tuple[str, str, Any]]) -> Any:
+def dynamic_table(name: str, description: str, columns: list[tuple[str, str, Any]]) -> Any:
+    """Return a table of columns, each with name, description and data."""
     from hdmf.common import DynamicTable, VectorData
 
     made = [VectorData(name=key, description=words, data=data) for key, words, data in columns]
     return DynamicTable(name=name, description=description, columns=made)
 
 
-def _whole(value: Any) -> int:
-    return int(value) if _text(value) and np.isfinite(float(value)) else -1
+def whole(value: Any) -> int:
+    """Return a value as a whole number; -1 where it is missing."""
+    return int(value) if text_or_empty(value) and np.isfinite(float(value)) else -1
 
 
-def _number(value: Any) -> float:
-    text = _text(value)
+def number_or_nan(value: Any) -> float:
+    """Return a value as a number; NaN where it is missing."""
+    text = text_or_empty(value)
     return float(text) if text else float("nan")
 
 
-def _text(value: Any) -> str:
+def text_or_empty(value: Any) -> str:
     """Return a value as text; an empty one where it is missing."""
     return "" if value is None or pd.isna(value) else str(value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from closedloop.scan.simulation import ScannerFaults, pulse_times
 from closedloop.scan.stimuli import load_stimuli
 from closedloop.session import ImageRecord, SessionStore, TrialRecord
 from closedloop.session.scan_store import ScanStore
+from closedloop.session.store import utc_now
 
 START_S = 5000.0
 PERIOD_S = 1 / 60
@@ -133,6 +135,7 @@ class _Writer:
         }
         self.store = SessionStore.create(folder, meta=meta, environment=environment(), started_s=self.now_s)
         self.scans = ScanStore(self.store)
+        self.began_utc = utc_now()
 
     def write(self) -> None:
         self.store.set_display({**display_report(), "period_s": PERIOD_S})
@@ -171,6 +174,8 @@ class _Writer:
         self.store.abandon()
         self.now_s += 20.0
         self.store = SessionStore.reopen(self.folder, environment=environment(), started_s=self.now_s)
+        began = datetime.fromisoformat(self.began_utc) + timedelta(seconds=self.now_s - START_S)
+        self.store.write("UPDATE runs SET started_utc = ? WHERE run = ?", (began.isoformat(), self.store.run))
         self.store.set_display({**display_report(), "period_s": PERIOD_S})
         self.scans = ScanStore(self.store)
 

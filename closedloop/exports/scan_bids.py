@@ -1,0 +1,151 @@
+"""A scanner session as a BIDS dataset of its own: events, triggers and stimuli of every run, aborted ones too.
+
+Source: BIDS specification 1.10: magnetic resonance imaging, task events, physiological recordings, stimuli.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from closedloop.exports.bids_common import PARTICIPANTS, description, label_of, participants, write_json
+from closedloop.exports.files import write_text
+from closedloop.exports.presentation import presentation
+from closedloop.exports.scan_bold import bold_sidecar, repetition_time_s, write_stand_in
+from closedloop.exports.scan_events import describe_columns, events_tsv, scan_events
+from closedloop.exports.scan_names import entities
+from closedloop.exports.scan_physio import physio, physio_sidecar, write_physio
+from closedloop.exports.scan_stimuli import stimulus_files, write_stimuli
+from closedloop.exports.session_time import start_of
+from closedloop.protocol.scan import ScanProtocol
+from closedloop.scan.recorded import RecordedScan, read_scans, scan_protocol_of, task_words
+from closedloop.session import SessionReader
+
+_README = """# {session}
+
+One session in a scanner. The subject was {task}.
+This folder holds what the computer at the scanner knows; the images come from the scanner.
+
+- `*_events.tsv`: what was shown when, in seconds from the first stored volume, with responses.
+- `*_physio.tsv.gz`: the scanner's triggers as they came, volumes and responses, 1000 samples a second.
+- `*_bold.json`: what is known of the images, to be joined with what their converter writes.
+- `stimuli/`: each image as it was shown.
+
+## Runs
+
+{runs}
+
+A run that was aborted, failed or was cut off has `acq-aborted` with its number in its names, and one that was
+completed and shown again later `acq-superseded`; `run-` alone is the one that counts.
+
+## Images of the scanner
+
+{images}
+"""
+_STAND_IN = """The scanner was simulated, so there are no images. Each `*_bold.nii.gz` here is a stand-in of one voxel without
+data: the BIDS validator calls a `*_bold.json` without an image an error."""
+_WANTED = """They are not part of this folder. Put each as `*_bold.nii.gz` beside its `*_bold.json`; until then the BIDS
+validator says SIDECAR_WITHOUT_DATAFILE of these, rightly."""
+
+
+def write_scan_bids(reader: SessionReader, to: Path, *, stand_in: bool | None = None) -> list[Path]:
+    """Write a scanner session as a BIDS dataset, also one that crashed.
+
+    Args:
+        reader: of the session.
+        to: the dataset's folder; made if it is missing.
+        stand_in: write an image without data beside each ``*_bold.json``, for the validator; None: only
+            where the scanner was simulated, so that nothing is ever taken for what a scanner made.
+
+    Returns:
+        the files that were written.
+
+    Raises:
+        SessionError: the session can't be read.
+        DiskError: the files can't be written.
+    """
+    protocol = scan_protocol_of(reader)
+    if stand_in is None:
+        stand_in = protocol.scanner.simulate is not None
+    session = reader.meta().get("session", reader.folder.name)
+    subject = label_of(protocol.subject.id)
+    label = start_of(reader).strftime("%Y%m%d%H%M%S")
+    place = to / f"sub-{subject}" / f"ses-{label}" / "func"
+    stem = f"sub-{subject}_ses-{label}_task-{label_of(protocol.output.experiment)}"
+    scans = read_scans(reader, protocol)
+    names = {scan: f"{stem}_{name}" for scan, name in entities(scans, protocol).items()}
+    readme = _README.format(
+        session=session,
+        task=task_words(protocol),
+        runs=_runs(scans, names) or "None was armed.",
+        images=_STAND_IN if stand_in else _WANTED,
+    )
+    written = [
+        write_json(to / "dataset_description.json", description(session)),
+        write_text(to / "README.md", readme),
+        write_text(to / "participants.tsv", participants(protocol.subject, subject)),
+        write_json(to / "participants.json", PARTICIPANTS),
+        *write_stimuli(reader, to / "stimuli"),
+    ]
+    files = stimulus_files(reader)
+    for scan in scans:
+        at = place / names[scan.scan]
+        written += _write_scan(reader, protocol, scan, at, files)
+        if stand_in:
+            tr_s, _ = repetition_time_s(scan, protocol)
+            written.append(write_stand_in(_with(at, "bold.nii.gz"), tr_s, scan.stored_volumes))
+        written.append(write_json(_with(at, "bold.json"), bold_sidecar(scan, protocol, stand_in=stand_in)))
+    return written
+
+
+def _write_scan(
+    reader: SessionReader, protocol: ScanProtocol, scan: RecordedScan, at: Path, files: dict[int, str]
+) -> list[Path]:
+    table = scan_events(scan, files)
+    described = describe_columns(scan, table)
+    described["TaskName"] = protocol.output.experiment
+    described["StimulusPresentation"] = presentation(reader, protocol.display, scan.run)
+    described["ScanRun"] = _about(scan, table["event"].tolist())
+    written = [
+        write_text(_with(at, "events.tsv"), events_tsv(table)),
+        write_json(_with(at, "events.json"), described),
+    ]
+    recording = physio(scan)
+    if recording is not None:
+        begins_s, samples = recording
+        written += [
+            write_physio(_with(at, "physio.tsv.gz"), samples),
+            write_json(_with(at, "physio.json"), physio_sidecar(scan, begins_s, protocol.output.experiment)),
+        ]
+    return written
+
+
+def _about(scan: RecordedScan, took_place: Sequence[int]) -> dict[str, Any]:
+    """Return how the run went, for whoever reads the sidecar."""
+    return {
+        "Label": scan.label,
+        "Attempt": scan.attempt + 1,
+        "Status": scan.status or "cut off",
+        "Reason": scan.reason,
+        "EventsPlanned": len(scan.events),
+        "EventsThatTookPlace": len(took_place),
+        "Design": dict(scan.drawn),
+        "Trigger": dict(scan.trigger),
+        "Pulses": dict(scan.ledger),
+        "PulseFindings": [str(finding.get("words", "")) for finding in scan.findings],
+    }
+
+
+def _runs(scans: Sequence[RecordedScan], names: dict[int, str]) -> str:
+    lines = []
+    for scan in scans:
+        ended = scan.status or "cut off"
+        reason = f": {scan.reason}" if scan.reason else ""
+        began = "" if scan.started else "; no stored volume came"
+        lines.append(f"- `{names[scan.scan]}`: {scan.name}, {ended}{reason}{began}.")
+    return "\n".join(lines)
+
+
+def _with(at: Path, suffix: str) -> Path:
+    return at.with_name(f"{at.name}_{suffix}")
