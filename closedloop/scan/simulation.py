@@ -19,11 +19,13 @@ class SimulatedPulse(NamedTuple):
         kind: ``dummy`` or ``volume`` begins a volume; ``slice`` is a later pulse within one; ``doubled``
             follows another at once; ``extra`` comes from nowhere; ``human`` is a person at the trigger's key.
         volume: the volume that it belongs to, from 0, dummies included; None for ``extra`` and ``human``.
+        within: number of the pulse within its volume, from 0.
     """
 
     time_s: float
     kind: PulseKind
     volume: int | None
+    within: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,9 @@ def pulse_times(
             continue
         time_s = float(begins_s[volume] + within * step_s + off_s[pulse])
         kind: PulseKind = "slice" if within else "dummy" if volume < dummies else "volume"
-        sent.append(SimulatedPulse(time_s, kind, volume))
+        sent.append(SimulatedPulse(time_s, kind, volume, within))
         if pulse in faults.double or doubled[pulse]:
-            sent.append(SimulatedPulse(time_s + faults.double_after_s, "doubled", volume))
+            sent.append(SimulatedPulse(time_s + faults.double_after_s, "doubled", volume, within))
     sent += [SimulatedPulse(float(time_s), "extra", None) for time_s in faults.extra_s]
     sent += [SimulatedPulse(float(time_s), "human", None) for time_s in faults.human_s]
     return sorted(sent, key=lambda pulse: pulse.time_s)

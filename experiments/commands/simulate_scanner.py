@@ -55,6 +55,9 @@ def scanner(
     stream: Annotated[str | None, typer.Option(help="lsl: name of the stream.")] = None,
     source_id: Annotated[str | None, typer.Option(help="lsl: its source id, which a protocol pins.")] = None,
     marker: Annotated[str | None, typer.Option(help="lsl: what a pulse is; default: volume.")] = None,
+    numbered_from: Annotated[
+        int | None, typer.Option(help="lsl: markers end in a number; the first one's.")
+    ] = None,
     numeric: Annotated[bool | None, typer.Option("--numeric", help="lsl: markers are numbers.")] = None,
     press: Annotated[
         list[str] | None,

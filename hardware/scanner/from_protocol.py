@@ -42,6 +42,7 @@ def _path(trigger: Trigger) -> dict[str, Any]:
             "stream_type": trigger.stream.type,
             "source_id": trigger.stream.source_id,
             "marker": trigger.marker,
+            "numbered_from": trigger.numbered_from,
         }
         return {"path": "lsl", **{name: value for name, value in wanted.items() if value is not None}}
     what = f"line {trigger.line} of a serial port" if trigger.line else "a parallel port"

@@ -39,10 +39,11 @@ class KeyboardOutput:
             raise _refused(name, "an X server without the test extension")
         return f"keyboard of X display {name}, key {self._key}, code {self._code(None)}"
 
-    def down(self, key: str | None) -> Sent:
+    def down(self, key: str | None, number: int | None = None) -> Sent:
         """Press a key; the server has taken it when this returns."""
         from Xlib import X
 
+        del number  # all presses of a key are alike
         code = self._code(key)
         before_s = pylsl.local_clock()
         self._fake(X.KeyPress, code)

@@ -53,9 +53,11 @@ class MarkerStreamOutput:
                 return True
         return bool(self._outlet.have_consumers())
 
-    def down(self, key: str | None) -> Sent:
+    def down(self, key: str | None, number: int | None = None) -> Sent:
         """Send the marker, or the key's name as one; it bears the time before it was sent."""
         mark = self._marker if key is None else key
+        if number is not None:
+            mark = f"{mark} {number}"
         before_s = pylsl.local_clock()
         self._outlet.push_sample([int(mark) if self._numeric else mark], before_s)
         return Sent(before_s, pylsl.local_clock())

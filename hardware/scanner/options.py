@@ -37,6 +37,7 @@ class ScannerOptions:
         link: serial: a symbolic link to the device, as its own name is never the same.
         stream, stream_type, source_id, marker: lsl: name of the stream, its type, its source id, and what a
             pulse is in it.
+        numbered_from: lsl: each marker ends in the pulse's number, and this is the first one's; None: all are alike.
         numeric: lsl: the marker is a whole number and the stream one of int32.
         presses: times in seconds from the nominal first pulse, and keys, of the subject's presses.
         press_keys: keys of the presses that are drawn.
@@ -67,6 +68,7 @@ class ScannerOptions:
     stream_type: str = "Markers"
     source_id: str = "closedloop-scanner"
     marker: str = "volume"
+    numbered_from: int | None = None
     numeric: bool = False
     presses: tuple[tuple[float, str], ...] = ()
     press_keys: tuple[str, ...] = ("1", "2")
@@ -87,5 +89,7 @@ class ScannerOptions:
             raise ValueError("a byte is 0 to 255")
         if self.out is not None and self.out.suffix not in (".csv", ".npz"):
             raise ValueError(f"{self.out}: stamps are written as .csv or .npz")
+        if self.numeric and self.numbered_from is not None:
+            raise ValueError("markers are numbers, or end in one, but not both")
         if self.path == "keyboard" and self.key in {key for _, key in self.presses}:
             raise ValueError(f"key {self.key} is the trigger's, and no press of the subject's")

@@ -24,8 +24,13 @@ class Output(Protocol):
         """
         ...
 
-    def down(self, key: str | None) -> Sent:
-        """Send a pulse, or press a key of the subject's if one is named."""
+    def down(self, key: str | None, number: int | None = None) -> Sent:
+        """Send a pulse, or press a key of the subject's if one is named.
+
+        Args:
+            key: the subject's; None for a pulse.
+            number: of the pulse in the sequence, where the path can carry it.
+        """
         ...
 
     def up(self, key: str | None) -> None:

@@ -71,7 +71,7 @@ def play(
                 continue
             if deed.key in held:  # pressed again before it was let go
                 output.up(deed.key)
-            note(deed, due_s, output.down(deed.key))
+            note(deed, due_s, output.down(deed.key, deed.number))
             held.add(deed.key)
             heapq.heappush(agenda, (due_s + deed.hold_s, next(order), deed, True))
     finally:

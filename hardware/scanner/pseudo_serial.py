@@ -49,8 +49,9 @@ class PseudoSerialOutput:
             self._point(self._link)
         return str(self._link or self.device)
 
-    def down(self, key: str | None) -> Sent:
+    def down(self, key: str | None, number: int | None = None) -> Sent:
         """Write the byte."""
+        del number  # one byte has no room for it
         data = self._byte if key is None else key.encode("ascii", "replace")[:1]
         before_s = pylsl.local_clock()
         try:

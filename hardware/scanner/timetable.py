@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from closedloop.scan.simulation import pulse_times
+from closedloop.scan.simulation import SimulatedPulse, pulse_times
 from closedloop.seeds import Purpose, random_for
 from hardware.scanner.options import ScannerOptions
 
@@ -21,6 +21,7 @@ class Deed:
         volume: that a pulse belongs to; None where it belongs to none.
         key: of a press; None for a pulse.
         hold_s: keyboard: how long the key is down.
+        number: of a pulse, where pulses are to bear one; a doubled one bears that of the first.
     """
 
     time_s: float
@@ -28,6 +29,7 @@ class Deed:
     volume: int | None
     key: str | None
     hold_s: float
+    number: int | None = None
 
 
 def timetable(options: ScannerOptions, run: int) -> list[Deed]:
@@ -49,11 +51,18 @@ def timetable(options: ScannerOptions, run: int) -> list[Deed]:
             pulse.volume,
             None,
             _HUMAN_HOLD_S if pulse.kind == "human" else options.hold_s,
+            _number(options, pulse),
         )
         for pulse in pulses
     ]
     deeds += [Deed(time_s, "press", None, key, _HUMAN_HOLD_S) for time_s, key in options.presses]
     return sorted(deeds + _drawn_presses(options, run), key=lambda deed: deed.time_s)
+
+
+def _number(options: ScannerOptions, pulse: SimulatedPulse) -> int | None:
+    if options.numbered_from is None or pulse.volume is None:
+        return None
+    return options.numbered_from + pulse.volume * options.slices + pulse.within
 
 
 def _drawn_presses(options: ScannerOptions, run: int) -> list[Deed]:

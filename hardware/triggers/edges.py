@@ -10,7 +10,7 @@ import pylsl
 
 from closedloop.errors import TriggerError
 from closedloop.scan.ports import Pulse, TriggerInfo
-from hardware.triggers.ear import WAKE_UP_S, Emit, hurry
+from hardware.triggers.ear import Emit, hurry, measure_wake_up
 
 
 class Line(Protocol):
@@ -81,14 +81,17 @@ class EdgeEar:
     def open(self) -> TriggerInfo:
         """Open the device."""
         self._line.open()
+        wake_up_s, priority = measure_wake_up()
         return TriggerInfo(
             path=self._line.path,
             device=self._line.name,
             resolution_s=self._period_s,
-            uncertainty_s=self._period_s / 2 + WAKE_UP_S,
+            uncertainty_s=(self._period_s + wake_up_s) / 2,
             details={
                 "stamp": "the middle between the looks before and after the edge",
                 "poll_hz": 1 / self._period_s,
+                "wake_up_s": wake_up_s,
+                "priority": priority,
             },
         )
 

@@ -141,6 +141,17 @@ def test_numbers_are_markers_too_and_others_are_not_heard(stream: StreamSelectio
 
 
 @pytest.mark.lsl
+def test_markers_that_bear_numbers_are_pulses_where_any_is(stream: StreamSelection) -> None:
+    output = MarkerStreamOutput("scanner", str(stream.source_id), "volume")
+    output.open()
+    with hearing(LslEar(stream, None, ["2"], 10.0)) as heard:
+        output.down(None, 7)
+        output.down("2")
+        until(heard, 2)
+    assert [event.mark if isinstance(event, Pulse) else event.key for event in heard] == ["volume 7", "2"]
+
+
+@pytest.mark.lsl
 def test_a_sender_that_ended_is_found_again(stream: StreamSelection) -> None:
     output = MarkerStreamOutput("scanner", str(stream.source_id), "volume", wait_listener_s=10.0)
     output.open()
