@@ -24,7 +24,7 @@ from closedloop.scan.simulation import pulse_times
 
 JITTER_S = 0.005
 PATHS = ("keyboard", "serial", "lsl")
-_TICK_S = 1 / 60
+_TICKS = 40  # a TR; offline the time is told that often
 
 
 def offline(case: Case, seed: int, tr_s: float, gaussian: bool = False) -> Outcome:
@@ -44,7 +44,7 @@ def scanner(case: Case, tr_s: float) -> Scanner:
 
 
 def play(section: Scanner, sent: Sequence[Sent]) -> Heard:
-    """Feed a ledger with pulses as sent, telling the time at 60 Hz."""
+    """Feed a ledger with pulses as sent, telling the time now and then."""
     ledger, heard = PulseLedger(section), Heard()
     end_s = sent[0].time_s + (section.volumes + 8) * section.tr_s
     waiting = sorted(sent, key=lambda pulse: pulse.time_s)
@@ -57,7 +57,7 @@ def play(section: Scanner, sent: Sequence[Sent]) -> Heard:
             heard.entries.append((entry, time_s))
             heard.findings += [(finding, now_s) for finding in findings]
         heard.findings += [(finding, now_s) for finding in ledger.tick(now_s)]
-        now_s += _TICK_S
+        now_s += section.tr_s / _TICKS
     heard.findings += [(finding, now_s) for finding in ledger.finish(now_s)]
     return heard
 

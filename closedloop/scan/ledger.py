@@ -306,7 +306,9 @@ class PulseLedger:
         if slot == first or (first > last + 1 and lacking < enough and slot < self._grid.total):
             return []  # within a volume of slices the first that lacks is told, and then all that lacked
         self._told = slot - 1
-        findings = [pulse_words.missed(range(first, slot), now_s, self._grid, last_s, None)]
+        findings = []
+        if lacking < enough or self._grid.slices == 1:
+            findings.append(pulse_words.missed(range(first, slot), now_s, self._grid, last_s, None))
         if lacking >= enough:
             self._stopped = True
             seen = len(self._sequence.times_s)
