@@ -64,6 +64,13 @@ class Ears:
         return all(stream.doubts.live for stream in self.streams.values())
 
     @property
+    def live_since_s(self) -> float:
+        """Since when all streams can be trusted; infinity if one can't be."""
+        if not self.live:
+            return float("inf")
+        return max((stream.doubts.since_s for stream in self.streams.values()), default=float("-inf"))
+
+    @property
     def trouble(self) -> str:
         """Why the session can't go on just now, in words; empty while all streams are live."""
         return "; ".join(

@@ -70,6 +70,15 @@ class Judge:
         """How long before an onset samples are needed."""
         return max(rule.lookback_s for rule in self._rules.values())
 
+    @property
+    def before_onset_s(self) -> float:
+        """How long before an onset a trial's windows begin; 0 where none does."""
+        starts = [
+            min(rule.window.start_s, rule.baseline.start_s if rule.baseline else 0.0)
+            for rule in self._rules.values()
+        ]
+        return max(0.0, -min(starts))
+
     def window_end(self, onset_s: float) -> float:
         """When the last window of a trial with this onset is over."""
         return max(rule.end_s(onset_s) for rule in self._rules.values())

@@ -173,6 +173,8 @@ class Presentation:
             return False
         if self._screen.waiting > LOOKAHEAD or self._screen.full:
             return False
+        if self._clock.now() - self._ears.live_since_s < self._judge.before_onset_s:
+            return False  # a baseline would begin before the stream could be trusted
         # in full trials: one that is on the screen and has no second left is handed its successor
         return not self._screen.waiting or self._screen.ahead_s <= LOOKAHEAD_S
 

@@ -26,7 +26,7 @@ from closedloop.ports import (
 from closedloop.protocol.models import Liveness
 from hardware.lsl.gaps import Continuity
 from hardware.lsl.liveness import LivenessMonitor, thresholds
-from hardware.lsl.simulated_values import Respond, Values
+from hardware.lsl.simulated_values import Respond, Sent, Values
 
 _UNCERTAINTY_S = 1e-5
 _KEEP_ALIVE = ("spikes", "trials")
@@ -71,6 +71,7 @@ class SimulatedSource:
         duration_s: from onset to the response's end.
         fixation: a fixation stream to play beside it: always 1, but for ``break_fixation``.
         lag_s: the sender is behind by so much, as devices are; ``on_show`` has that much more time.
+        values: what it sends, in place of what the arguments from ``respond`` to ``duration_s`` say.
     """
 
     def __init__(
@@ -87,11 +88,14 @@ class SimulatedSource:
         duration_s: float = 0.2,
         fixation: StreamInfo | None = None,
         lag_s: float = 0.02,
+        values: Sent | None = None,
     ) -> None:
         self._clock = clock
         self._lag_s = lag_s
         self._liveness = Liveness() if liveness is None else liveness
-        self._values = Values(info, respond, seed, poisson, baseline_hz, latency_s, duration_s)
+        self._values: Sent = values or Values(
+            info, respond, seed, poisson, baseline_hz, latency_s, duration_s
+        )
         self._streams = [_Stream(info, self._liveness, clock.now())]
         if fixation is not None:
             self._streams.append(_Stream(fixation, self._liveness, clock.now()))

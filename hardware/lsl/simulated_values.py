@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,22 @@ class Evoked:
     first_s: float
     rates_hz: Float64
     spikes: tuple[Float64, npt.NDArray[np.int32]]
+
+
+class Sent(Protocol):
+    """What a simulated sender sends: ``Values``, or a region's volumes."""
+
+    def evoke(self, trial: int, image: Pixels, onset_s: float, offset_s: float) -> Evoked:
+        """Take a picture that came on."""
+        ...
+
+    def between(self, start_s: float, stop_s: float) -> tuple[Float64, npt.NDArray[Any]]:
+        """Return the stamps (n,) and values (n, channels) of the samples in ``(start_s, stop_s]``."""
+        ...
+
+    def forget(self, until_s: float) -> None:
+        """Drop what is wholly sent."""
+        ...
 
 
 class Values:

@@ -37,7 +37,7 @@ class SignalOptions:
     tr_s: float = 2.0
     speed: float = 1.0
     level: float = 1000.0
-    amplitude_percent: float = 1.0
+    amplitude_percent: float = 2.0
     noise_percent: float = 0.5
     noise_correlation: float = 0.4
     drift_percent: float = 0.5
