@@ -148,7 +148,9 @@ def _check_columns(spec: Events, file: Path, columns: list[str]) -> None:
     for key, column in wanted.items():
         if column not in columns:
             remedy = did_you_mean(column, columns) or f"Correct design.{key}, or the table."
-            raise _error(f"{file}:1", f"no column '{column}' among {one_of(columns) or 'none'}", remedy)
+            raise _error(
+                f"{file}:1", f"no column '{column}' among {one_of(columns) if columns else 'none'}", remedy
+            )
 
 
 def _picked(spec: Events, values: dict[str, str]) -> bool:

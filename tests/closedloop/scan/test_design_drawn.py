@@ -146,7 +146,9 @@ def test_drawn_orders_of_blocks_hang_on_the_seed(order):
 
 
 def test_a_block_too_short_for_an_image_is_refused():
-    with pytest.raises(TimingError, match=r"design\.block: found 0\.5 s; expected time for at least one image"):
+    with pytest.raises(
+        TimingError, match=r"design\.block: found 0\.5 s; expected time for at least one image"
+    ):
         plan({**BLOCK, "block": 0.5})
 
 
@@ -174,7 +176,7 @@ def test_images_stay_within_the_silence():
     assert len(drawn.events) == 18  # 8 events of two images each, and two without
     for event in drawn.events:
         into_s = event.onset_s % 4
-        assert 1.7 <= into_s
+        assert into_s >= 1.7
         assert into_s + event.duration_s <= 4
         assert event.onset_s // 4 % 2 == 1  # the fourth volume, and every second from there
     assert drawn.events[0].onset_s > 12
