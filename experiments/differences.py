@@ -11,7 +11,8 @@ from typing import Any
 from closedloop.loop.threads import EvolutionThread
 from closedloop.ports import DisplayReport, StreamInfo
 from closedloop.protocol.frames import plan_frames
-from closedloop.protocol.models import Protocol
+from closedloop.protocol.models import Protocol, Section
+from closedloop.protocol.scan import ScanProtocol
 
 
 class Weight(str, Enum):
@@ -60,11 +61,40 @@ _NEVER = (
     "references.random_codes",
 )
 
+# How pulses come in and what is done about odd ones changes nothing of what is shown, nor does a further run.
+_SCAN_FREE = (
+    "runs.count",
+    "scanner.trigger*",
+    "scanner.policy*",
+    "scanner.wait_s",
+    "scanner.simulate*",
+    "output.*",
+    "lsl.*",
+    "notes",
+    "subject.notes",
+)
+# What images and numbers in the file stand on.
+_SCAN_NEVER = ("kind", "stimuli*", "subject.id")
+
 
 def protocol_differences(was: Protocol, now: Protocol) -> list[Difference]:
     """Compare two protocols, value by value."""
+    return _protocol_differences(was, now, _FREE, _NEVER)
+
+
+def scan_protocol_differences(was: ScanProtocol, now: ScanProtocol) -> list[Difference]:
+    """Compare two protocols of scan sessions, value by value."""
+    return _protocol_differences(was, now, _SCAN_FREE, _SCAN_NEVER)
+
+
+def _protocol_differences(
+    was: Section, now: Section, free: Sequence[str], never: Sequence[str]
+) -> list[Difference]:
     pairs = _pairs("", was.model_dump(mode="json"), now.model_dump(mode="json"))
-    return [Difference(key, _short(before), _short(after), _weight(key)) for key, before, after in pairs]
+    return [
+        Difference(key, _short(before), _short(after), _weight(key, free, never))
+        for key, before, after in pairs
+    ]
 
 
 def generator_differences(
@@ -137,10 +167,10 @@ def stream_differences(was: Mapping[str, Mapping[str, Any]], now: Sequence[Strea
     return found
 
 
-def _weight(key: str) -> Weight:
-    if any(fnmatchcase(key, pattern) for pattern in _FREE):
+def _weight(key: str, free: Sequence[str], never: Sequence[str]) -> Weight:
+    if any(fnmatchcase(key, pattern) for pattern in free):
         return Weight.NOTE
-    return Weight.NEVER if any(fnmatchcase(key, pattern) for pattern in _NEVER) else Weight.CHANGE
+    return Weight.NEVER if any(fnmatchcase(key, pattern) for pattern in never) else Weight.CHANGE
 
 
 def _pairs(at: str, was: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:

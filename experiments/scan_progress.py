@@ -48,6 +48,7 @@ class ScanProgress:
         self._status: ScanStatus | None = None
         self._next_line_s = float("-inf")
         self._live: Live | None = None
+        self._printed = ""
 
     def __enter__(self) -> ScanProgress:
         if self._console.is_terminal and not self._console.is_dumb_terminal:
@@ -78,7 +79,10 @@ class ScanProgress:
             self._print_line(status)
 
     def _print_line(self, status: ScanStatus) -> None:
-        self._console.print(plain_line(status), highlight=False, soft_wrap=True, markup=False)
+        line = plain_line(status)
+        if line != self._printed:
+            self._printed = line
+            self._console.print(line, highlight=False, soft_wrap=True, markup=False)
 
     def _render(self) -> RenderableType:
         status = self._status

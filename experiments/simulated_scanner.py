@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-from closedloop.errors import ProtocolError
 from closedloop.ports import Clock
 from closedloop.protocol.scan import ScanProtocol
-from closedloop.protocol.sections.scan import Scanner, Trigger
 from closedloop.protocol.sections.scan_simulation import Simulation
 from closedloop.scan.asked import right_keys
 from closedloop.scan.records import RunPlan
 from closedloop.scan.simulation import ScannerFaults
 from closedloop.seeds import Purpose, random_for
 from hardware.scanner.at_call import AtCall
-from hardware.scanner.options import ScannerOptions, Way
+from hardware.scanner.from_protocol import expected_by
+from hardware.scanner.options import ScannerOptions
 
 _PRESSES = 1 << 16  # keeps the presses' generator apart from the pulses' ones
 
@@ -28,7 +26,7 @@ class ProtocolScanner:
         clock: of the session.
 
     Raises:
-        ProtocolError: the trigger's path can't be simulated.
+        TriggerError: the trigger's path can't be simulated.
     """
 
     def __init__(self, protocol: ScanProtocol, clock: Clock) -> None:
@@ -38,7 +36,7 @@ class ProtocolScanner:
         self._protocol = protocol
         self._simulate = simulate
         self._clock = clock
-        self._options = _options(protocol.scanner, simulate, protocol.seed)
+        self._options = _options(protocol, simulate)
         self._process = AtCall(self._options)
 
     def open(self) -> str:
@@ -74,47 +72,24 @@ class ProtocolScanner:
         return tuple(presses)
 
 
-def _options(scanner: Scanner, simulate: Simulation, seed: int) -> ScannerOptions:
-    trigger = scanner.trigger
-    stream = trigger.stream
-    return ScannerOptions(
-        path=_way(trigger),
-        tr_s=scanner.tr_s,
-        volumes=scanner.volumes,
-        dummies=scanner.dummies,
-        slices=scanner.slices,
-        acquisition_s=scanner.acquisition_s,
-        jitter_s=simulate.jitter_ms / 1000,
-        faults=ScannerFaults(
-            drop_first=simulate.drop_first,
-            drop=simulate.drop,
-            drop_share=simulate.drop_share,
-            double=simulate.double,
-            double_share=simulate.double_share,
-            double_after_s=simulate.double_after_ms / 1000,
-            extra_s=simulate.extra_s,
-            human_s=simulate.human_s,
-            tr_error=simulate.tr_error,
-            drift=simulate.drift,
-            stop_after=simulate.stop_after,
-        ),
-        seed=seed,
-        key=trigger.key,
-        hold_s=simulate.press_ms / 1000,
-        byte=ord("5") if trigger.byte is None else trigger.byte,
-        link=Path(trigger.port) if trigger.path == "serial" and trigger.port else None,
-        stream=(stream.name if stream else None) or "scanner",
-        source_id=(stream.source_id if stream else None) or "closedloop-scanner",
-        marker=trigger.marker or "volume",
+def _options(protocol: ScanProtocol, simulate: Simulation) -> ScannerOptions:
+    faults = ScannerFaults(
+        drop_first=simulate.drop_first,
+        drop=simulate.drop,
+        drop_share=simulate.drop_share,
+        double=simulate.double,
+        double_share=simulate.double_share,
+        double_after_s=simulate.double_after_ms / 1000,
+        extra_s=simulate.extra_s,
+        human_s=simulate.human_s,
+        tr_error=simulate.tr_error,
+        drift=simulate.drift,
+        stop_after=simulate.stop_after,
     )
-
-
-def _way(trigger: Trigger) -> Way:
-    if trigger.path == "parallel" or (trigger.path == "serial" and trigger.line is not None):
-        raise ProtocolError(
-            "scanner.simulate",
-            found=f"a simulated scanner on the path {trigger.path}{' (a line)' if trigger.line else ''}",
-            expected="keyboard, serial (bytes) or lsl, which can be had without a scanner",
-            remedy="Set scanner.trigger.path to one of these, or take scanner.simulate out.",
-        )
-    return trigger.path
+    return ScannerOptions(
+        **{**expected_by(protocol), "runs": 1},
+        jitter_s=simulate.jitter_ms / 1000,
+        faults=faults,
+        seed=protocol.seed,
+        hold_s=simulate.press_ms / 1000,
+    )

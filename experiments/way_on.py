@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from closedloop.errors import ClosedLoopError
+from closedloop.errors import ClosedLoopError, SessionError
+from closedloop.protocol.load import protocol_kind
+from closedloop.session import SessionReader, database
 
 RESUME = "closedloop resume"
 
@@ -29,3 +31,15 @@ def says_how_to_go_on(folder: Path, command: str) -> Iterator[None]:
             expected=error.expected,
             remedy=f"{error.remedy} To go on: {way_on(folder, command)}",
         ) from error
+
+
+def session_kind(folder: Path) -> str:
+    """Return what a session in a folder is: ``"evolution"`` or ``"scan"``; of a damaged one the former."""
+    file, protocol = folder / database.FILE_NAME, folder / "protocol.yaml"
+    if file.is_file() and not database.is_blank(file):
+        try:
+            with SessionReader(folder) as reader:
+                return reader.meta().get("kind", "evolution")
+        except SessionError:
+            return "evolution"  # whose resume says what is wrong with it
+    return protocol_kind(protocol) if protocol.is_file() else "evolution"

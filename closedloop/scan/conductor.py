@@ -176,4 +176,9 @@ class ScanSession:
                 else ""
             )
             return ScanOutcome("stopped", f"not completed: run {', '.join(undone)}{why}", tried)
-        return ScanOutcome("completed", f"all {len(self._plans)} runs were completed")
+        return ScanOutcome("completed", completed_words(len(self._plans)))
+
+
+def completed_words(runs: int) -> str:
+    """Say that all runs are done."""
+    return "the run was completed" if runs == 1 else f"all {runs} runs were completed"

@@ -217,8 +217,9 @@ class ScanRun:
 
     def _completed_words(self, hearing: Hearing) -> str:
         words = f"{hearing.volumes} of {self._plan.volumes} volumes, {on_words(self._on.screen.tally)}"
-        if self._dealer.left_out:
-            words += f", {self._dealer.left_out} events left out in a pause"
+        left_out = self._dealer.left_out + self._on.screen.tally.dropped
+        if left_out:
+            words += f", {left_out} events left out in a pause"
         return words
 
     def _pause_or_resume(self, hearing: Hearing) -> None:

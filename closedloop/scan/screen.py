@@ -60,6 +60,7 @@ class Tally:
     shown: int = 0
     invalid: int = 0
     missed_frames: int = 0
+    dropped: int = 0
 
 
 class ScanScreen:
@@ -225,6 +226,7 @@ class ScanScreen:
             trial = self._ordered.pop(number)
             self._dropped.discard(number)
             self.slots.release(trial.image)
+            self.tally.dropped += 1
             self._store.reject_trial(number, "dropped", "it was taken back before its time", now_s)
         oldest = next(iter(self._ordered.values()), None)
         if oldest is None:

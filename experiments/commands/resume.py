@@ -31,8 +31,9 @@ Set = Annotated[
 def resume(session: Session, overrides: Set = None, accept_changes: Accept = False) -> None:
     """Go on with a session that ended in whatever way: crash, power cut, Ctrl-C, full disk, or its own end.
 
-    No acknowledged trial is shown again; the one that was cut off is. Before it goes on, the session is
-    compared with what there is now, and what differs is said.
+    No acknowledged trial is shown again; the one that was cut off is. Of a session in a scanner the runs that
+    were not completed are made. Before it goes on, the session is compared with what there is now, and what
+    differs is said.
 
     For example:
     ```
@@ -46,10 +47,17 @@ def resume(session: Session, overrides: Set = None, accept_changes: Accept = Fal
 
 def go_on(session: Path, overrides: list[str], accept_changes: bool) -> None:
     """Resume a session and say where it is; ``closedloop run --resume`` does the same."""
-    from experiments.resume import resume_session
+    from experiments.way_on import session_kind
 
     folder = session.parent if session.name == "session.sqlite" else session
-    folder = resume_session(folder, overrides=overrides, accept_changes=accept_changes)
+    if session_kind(folder) == "scan":
+        from experiments.scan_resume import resume_scan
+
+        folder = resume_scan(folder, overrides=overrides, accept_changes=accept_changes)
+    else:
+        from experiments.resume import resume_session
+
+        folder = resume_session(folder, overrides=overrides, accept_changes=accept_changes)
     out.print(f"session: {folder}", highlight=False, soft_wrap=True)
 
 

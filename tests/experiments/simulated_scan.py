@@ -16,6 +16,8 @@ from closedloop.scan.records import RunPlan
 from closedloop.scan.simulation import ScannerFaults, pulse_times
 from closedloop.scan.status import ScanStatus
 from closedloop.scan.stimuli import load_stimuli
+from closedloop.session.database import FILE_NAME, is_blank
+from experiments.scan_resume import ScanResumption, read_scan_session
 from experiments.scan_session import GoingOn, OpenedScanRig, ScanWork, run_scan_session
 from hardware.clock import VirtualClock
 from hardware.simulated_rig import SimulatedMarkers
@@ -147,3 +149,17 @@ def ready(
     stage = SimulatedStage(clock, display, work.stimuli.image_shape, missed_frames=missed_frames)
     trigger = SimulatedTrigger(clock)
     return SimulatedScan(folder, work, clock, stage, trigger, SimulatedMarkers(), Nobody(), going_on)
+
+
+def resume_simulated(folder: Path, *overrides: str, accept_changes: bool = False) -> SimulatedScan:
+    """Get a session ready to go on, on a rig of its own; one of which nothing is recorded begins anew."""
+    file = folder / FILE_NAME
+    if not file.exists() or is_blank(file):
+        return ready(folder, work_of(load_scan(folder / "protocol.yaml", overrides)))
+    resumption = ScanResumption(read_scan_session(folder), overrides, accept_changes)
+    session = ready(folder, resumption.work)
+    display = SimulatedStage(VirtualClock(), session.work.loaded.protocol.display, (4, 4, 3)).open()
+    info = SimulatedTrigger(VirtualClock()).open()
+    opened = OpenedScanRig(session.clock, session.stage, session.trigger, session.markers, display, info)
+    session.going_on = resumption.going_on(opened)
+    return session
