@@ -107,7 +107,10 @@ class Hearing:
         """
         events = self._trigger.poll()
         now_s = self._clock.now()
-        findings: list[PulseFinding] = []
+        if not events:
+            findings = self._ledger.tick(now_s)
+            return self._record(findings) if findings or self._begins else []
+        findings = []
         died: TriggerDied | None = None
         with self._store.transaction():
             for event in events:
@@ -118,7 +121,6 @@ class Hearing:
                 else:
                     died = event
             findings += self._ledger.tick(now_s)
-            self._begin()
             acted = self._record(findings)
         if died is not None:
             raise TriggerError(
@@ -131,8 +133,7 @@ class Hearing:
 
     def finish(self) -> list[tuple[Action, PulseFinding]]:
         """Tell the ledger that the run is over, and record what its count tells."""
-        with self._store.transaction():
-            return self._record(self._ledger.finish(self._clock.now()))
+        return self._record(self._ledger.finish(self._clock.now()))
 
     def summary(self) -> dict[str, Any]:
         """Return the pulses in sum, for the file."""
@@ -162,9 +163,12 @@ class Hearing:
         self._scans.add_press(self._scan, self.presses, press, event)
         self.presses += 1
 
+    @property
+    def _begins(self) -> bool:
+        """The first stored volume has come, or was told to be missing, just now."""
+        return not self._started and self._ledger.start_known
+
     def _begin(self) -> None:
-        if self._started or not self._ledger.start_known:
-            return
         start_s = self._ledger.start_s()
         assert start_s is not None  # noqa: S101  it is known
         self._started = True
@@ -172,22 +176,26 @@ class Hearing:
         self._mark("scan_start", start_s, scan=self._scan, volumes=self._scanner.volumes)
 
     def _record(self, findings: Sequence[PulseFinding]) -> list[tuple[Action, PulseFinding]]:
-        acted: list[tuple[Action, PulseFinding]] = []
-        for finding in findings:
-            action = finding.action(self._scanner.policy)
-            self._store.add_event(
-                "pulse",
-                finding.time_s,
-                finding=finding.kind,
-                count=finding.count,
-                scan=self._scan,
-                pulse=finding.pulse,
-                volume=finding.volume,
-                words=finding.words,
-                action=action,
-                detail=dict(finding.detail),
-            )
-            log.log(logging.INFO if action == "note" else logging.WARNING, "%s", finding.words)
-            self.last_finding = finding.words
-            acted.append((action, finding))
-        return acted
+        with self._store.transaction():
+            if self._begins:
+                self._begin()
+            return [(self._act_on(finding), finding) for finding in findings]
+
+    def _act_on(self, finding: PulseFinding) -> Action:
+        """Record a finding, and return what the protocol wants done about it."""
+        action = finding.action(self._scanner.policy)
+        self._store.add_event(
+            "pulse",
+            finding.time_s,
+            finding=finding.kind,
+            count=finding.count,
+            scan=self._scan,
+            pulse=finding.pulse,
+            volume=finding.volume,
+            words=finding.words,
+            action=action,
+            detail=dict(finding.detail),
+        )
+        log.log(logging.INFO if action == "note" else logging.WARNING, "%s", finding.words)
+        self.last_finding = finding.words
+        return action

@@ -77,7 +77,7 @@ def acknowledged(folder: Path) -> list[tuple[Any, ...]]:
         ]
 
 
-def _die_before_statement(number: int) -> None:
+def die_before_statement(number: int) -> None:
     """Let this process kill itself before its so manieth SQL statement from now on."""
     connect = sqlite3.connect
     left = number
@@ -106,7 +106,7 @@ def _run_and_die(folder: Path, cuts: str) -> None:
         if not child:
             session = (resume if begun else prepare)(folder, *SHORT, respond=answer, clock=HastyClock())
             if cut[0] == "s":
-                _die_before_statement(int(cut[1:]))
+                die_before_statement(int(cut[1:]))
             session.run()
             os._exit(0)
         if cut[0] == "t":
