@@ -35,8 +35,8 @@ closedloop run rig.yaml              # the session, with report.html
 ```
 
 Exit codes: 0 done, 1 unexpected error, 2 wrong command line, 3 protocol, 4 model file, 5 stream, 6 display,
-7 session file, 8 disk, 9 check not passed, 10 a process died, 11 replay not equal, 130 stopped by the person; docs/exit-codes.md
-tells more.
+7 session file, 8 disk, 9 check not passed, 10 a process died, 11 replay not equal, 12 trigger, 13 scan run, 130 stopped by the
+person; docs/exit-codes.md tells more.
 """
 
 app = typer.Typer(
