@@ -43,15 +43,14 @@ def by_count(
     listening = heard_s is not None and heard_s > offset_s
     began = {
         "reading": "first_missed",
-        "means": f"the first {short} pulse(s) of the sequence were not heard; the last one was its end",
+        "means": f"the sequence's first {_were(short)} not heard; the last one heard was its last",
         "offset_tr": offset_tr,
         "offset_s": offset_s,
         "start_s": None if start_s is None else start_s - offset_s,
     }
     ended = {
         "reading": "ended_short",
-        "means": f"the first pulse was the sequence's first; at its end {short} pulse(s) were lost, or it "
-        "was stopped so much early",
+        "means": f"the first pulse heard was the sequence's first; its last {_were(short)} not sent or lost",
         "offset_tr": 0.0,
         "offset_s": 0.0,
         "start_s": start_s,
@@ -63,27 +62,25 @@ def by_count(
         "heard_before_s": heard_s,
         "listening_when_due": None if heard_s is None else listening,
         "readings": [began, ended],
-        "told_by": "the number of volumes in the images: a full number means that the first was missed",
+        "told_by": "volumes in the images: fewer than planned, and it ended short; all, and a pulse went unheard: "
+        "the first, unless the line lost the last",
     }
 
 
 def count_finding(found: dict[str, Any], now_s: float, last_volume: int) -> PulseFinding:
     """Say both readings of ``by_count``."""
-    short, offset_s, offset_tr = (
-        found["pulses_short"],
-        found["readings"][0]["offset_s"],
-        found["readings"][0]["offset_tr"],
-    )
+    short, began = found["pulses_short"], found["readings"][0]
     words = (
-        f"The sequence fell silent {short} pulse(s) short of its count, with volume {last_volume}. Either its "
-        f"first {short} were missed, and the run began {offset_tr:g} TR ({offset_s:g} s) later than it "
-        f"believed; or its last {short} are lacking, and it began as believed. Pulses cannot tell: the run "
-        "began late if the images hold all volumes."
+        f"The sequence fell silent {_pulses(short)} short of its count, with volume {last_volume}. Either its "
+        f"first {_were(short)} missed, and the run began {began['offset_tr']:g} TR ({began['offset_s']:g} s) later "
+        f"than it believed; or its last {_were(short)} not sent or lost, and it began as believed. Pulses cannot "
+        "tell. If the images lack volumes too, it ended short; if they hold all, pulses went unheard, most likely "
+        "the first."
     )
     if found["listening_when_due"]:
         words += (
-            f" The trigger had been listened to for {found['heard_before_s']:.1f} s before the first pulse, so "
-            "an earlier one was lost on the line if there was one."
+            f" But the trigger had been listened to for {found['heard_before_s']:.1f} s before the first pulse, so "
+            "that only the line can have lost one, the first as well as the last."
         )
     elif found["listening_when_due"] is not None:
         words += " The trigger was armed so late that the first pulse may well have come before."
@@ -94,7 +91,9 @@ def by_pattern(short: int, grid: Grid, first_pulse_s: float | None) -> dict[str,
     """Return what the pattern of a sparse volume's slices tells for sure: its first slices were missed."""
     offset_tr = grid.position(short)
     offset_s = offset_tr * grid.tr_s
-    start_s = None if first_pulse_s is None else first_pulse_s - offset_s
+    start_s = (
+        None if first_pulse_s is None else first_pulse_s - offset_s + grid.position(grid.start) * grid.tr_s
+    )
     reading = {"reading": "first_missed", "offset_tr": offset_tr, "offset_s": offset_s, "start_s": start_s}
     return {"by": "pattern", "sure": True, "pulses_short": short, "readings": [reading]}
 
@@ -120,7 +119,7 @@ def number_finding(found: dict[str, Any], pulse: int, time_s: float, volume: int
     """Say what ``by_number`` found."""
     short, offset_s = found["pulses_short"], found["readings"][0]["offset_s"]
     words = (
-        f"The first {short} pulse(s) were missed, as the first one heard is marked '{found['mark']}': the "
+        f"The sequence's first {_were(short)} missed, as the first one heard is marked '{found['mark']}': the "
         f"sequence began {offset_s:.3f} s before it. Volumes and the run's start are counted from there."
     )
     return PulseFinding("first_missed", time_s, words, count=short, pulse=pulse, volume=volume, detail=found)
@@ -130,8 +129,16 @@ def pattern_finding(found: dict[str, Any], pulse: int, time_s: float) -> PulseFi
     """Say what ``by_pattern`` found."""
     short, reading = found["pulses_short"], found["readings"][0]
     words = (
-        f"The first {short} slice(s) of the first volume were missed, as its silence came early: the sequence "
+        f"Of the first volume's slices the first {_were(short)} missed, as its silence came early: the sequence "
         f"began {reading['offset_s']:.3f} s before the first pulse that was heard. What was called missed "
         "since then was not."
     )
     return PulseFinding("first_missed", time_s, words, count=short, pulse=pulse, volume=0, detail=found)
+
+
+def _pulses(count: int) -> str:
+    return "one pulse" if count == 1 else f"{count} pulses"
+
+
+def _were(count: int) -> str:
+    return "pulse was" if count == 1 else f"{count} pulses were"
