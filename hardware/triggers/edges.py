@@ -35,6 +35,10 @@ class Line(Protocol):
         """
         ...
 
+    def changes(self) -> int | None:
+        """Return how often the line has changed, where the driver counts that; None where it does not."""
+        ...
+
     def close(self) -> None:
         """Close the device."""
         ...
@@ -51,12 +55,22 @@ class EdgeFinder:
         self._mark = mark
         self._high = True  # a line that is active from the start has not risen
         self._since_s: float | None = None
+        self._changes: int | None = None
 
-    def look(self, before_s: float, after_s: float, high: bool) -> Pulse | None:
-        """Take a look that was made between two instants; return the pulse that it shows, if any."""
+    def look(self, before_s: float, after_s: float, high: bool, changes: int | None = None) -> Pulse | None:
+        """Take a look that was made between two instants; return the pulse that it shows, if any.
+
+        Args:
+            before_s: the first instant.
+            after_s: the second one.
+            high: whether the line was active.
+            changes: how often it had changed just before it was looked at, if anybody counts. A single change
+                may be that of the last look, counted late; two are a pulse that came and went, or went and came.
+        """
         earliest_s = before_s if self._since_s is None else self._since_s
-        rose = high and not self._high
-        self._since_s, self._high = before_s, high
+        unseen = (changes or 0) - (self._changes or 0) if self._changes is not None else 0
+        rose = (high and not self._high) or (high == self._high and unseen >= 2)
+        self._since_s, self._high, self._changes = before_s, high, changes
         if not rose:
             return None
         return Pulse(
@@ -68,7 +82,7 @@ class EdgeEar:
     """Looks at a line ``poll_hz`` times a second.
 
     An edge lies between two looks, and its uncertainty is half of what is between them, as it really was. A
-    pulse shorter than that can be missed, so the rate must suit the scanner's pulses.
+    pulse shorter than that is missed unless the driver counts changes, so the rate must suit the scanner's pulses.
 
     Args:
         line: what is looked at.
@@ -103,8 +117,9 @@ class EdgeEar:
         try:
             while not closing.is_set():
                 before_s = pylsl.local_clock()
+                changes = self._line.changes()
                 high = self._line.high()
-                pulse = finder.look(before_s, pylsl.local_clock(), high)
+                pulse = finder.look(before_s, pylsl.local_clock(), high, changes)
                 if pulse is not None:
                     emit(pulse)
                 due_s = max(due_s + self._period_s, time.monotonic())

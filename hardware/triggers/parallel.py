@@ -53,6 +53,10 @@ class ParallelPin:
         self._ioctl(_READ_STATUS, status)
         return bool(status[0] & self._bit) is not self._inverted
 
+    def changes(self) -> int | None:
+        """Nobody counts them."""
+        return None
+
     def close(self) -> None:
         """Release and close the port."""
         self._ioctl(_RELEASE)

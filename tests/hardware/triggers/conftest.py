@@ -111,6 +111,9 @@ class FakeLine:
             raise OSError("pulled out")
         return self.level
 
+    def changes(self) -> int | None:
+        return None
+
     def close(self) -> None: ...
 
 

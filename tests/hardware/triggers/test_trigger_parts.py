@@ -83,6 +83,21 @@ def test_a_line_gives_a_pulse_for_each_rise_and_none_for_being_high_at_first() -
 
 
 @pytest.mark.parametrize(
+    ("looks", "pulses"),
+    [
+        ([(False, 0), (False, 2), (False, 2)], 1),  # came and went between two looks
+        ([(False, 0), (True, 0), (True, 1), (False, 2), (False, 2)], 1),  # counted after it was seen
+        ([(False, 0), (True, 1), (True, 3), (False, 4)], 2),  # went and came
+        ([(False, 7), (False, 7), (True, 8)], 1),
+    ],
+)
+def test_a_drivers_count_shows_pulses_that_no_look_met(looks: list[tuple[bool, int]], pulses: int) -> None:
+    finder = EdgeFinder("cts")
+    found = [finder.look(place, place + 0.1, high, count) for place, (high, count) in enumerate(looks)]
+    assert sum(pulse is not None for pulse in found) == pulses
+
+
+@pytest.mark.parametrize(
     ("port", "pin", "found"),
     [("/dev/parport7", 10, "parport7"), ("/dev/parport0", 2, "pin 2"), ("0x378", 10, "0x378")],
 )

@@ -15,10 +15,12 @@ import pytest
 
 from closedloop.errors import TriggerError
 from closedloop.protocol.sections.response import StreamSelection
+from closedloop.protocol.sections.scan import Scanner, Trigger
 from closedloop.scan.ports import ButtonPress, Pulse
 from hardware.scanner.keyboard import KeyboardOutput
 from hardware.scanner.marker_stream import MarkerStreamOutput
 from hardware.scanner.pseudo_serial import PseudoSerialOutput
+from hardware.triggers import open_trigger
 from hardware.triggers.ear import Ear
 from hardware.triggers.hearing import Hearing
 from hardware.triggers.keyboard import KeyboardEar
@@ -189,6 +191,14 @@ def test_the_reader_imports_neither_torch_nor_psychopy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_error_of_the_reader_reaches_the_session_as_it_was() -> None:
+    source = open_trigger(Scanner(tr_s=2, volumes=1, trigger=Trigger(path="parallel", port="/dev/parport77")))
+    with pytest.raises(TriggerError, match="modprobe ppdev"):
+        source.open()
+    assert list(source.poll()) == []
+    source.close()
 
 
 def test_no_thread_is_left_behind() -> None:
