@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.frames import loaded
 from benchmarks.ingest import start_sender
@@ -57,6 +60,8 @@ def figures(session: Session) -> list[tuple[str, str]]:
         ("priority of the stage", display["details"]["priority"]),
         ("trials, frames", f"{len(trials)}, {frames}"),
         ("missed frames", f"{missed} ({missed / frames:.4%}) in {int((trials.missed > 0).sum())} trials"),
+        ("the same by the minute", " ".join(_by_the_minute(trials))),
+        ("memory of the stage", display["details"]["memory"]),
         ("interval between flips, ms (0.1, 50, 99.9 %, max)", percent),
         ("invalid trials by reason", ", ".join(f"{n} {reason}" for reason, n in reasons.items()) or "none"),
         ("samples recorded", f"{chunks.samples.sum()} in {span_s:.1f} s; chunks lost: {lost}"),
@@ -66,6 +71,19 @@ def figures(session: Session) -> list[tuple[str, str]]:
         ),
         ("session file", f"{size_mb:.0f} MB"),
     ]
+
+
+def _by_the_minute(trials: pd.DataFrame) -> list[str]:
+    shown = trials[trials.onset_s.notna()]
+    minute = ((shown.onset_s - shown.onset_s.min()) // 60).astype(int)
+    return [str(missed) for missed in shown.groupby(minute).missed.sum().astype(int)]
+
+
+def _waits() -> dict[str, float]:
+    """Return how long the processors were taken away, in seconds, and how many pages came from disk."""
+    stolen = float(Path("/proc/stat").read_text(encoding="utf-8").split()[8]) / os.sysconf("SC_CLK_TCK")
+    counts = dict(line.split() for line in Path("/proc/vmstat").read_text(encoding="utf-8").splitlines())
+    return {"stolen_s": stolen, "major_faults": float(counts["pgmajfault"])}
 
 
 def main() -> None:
@@ -81,10 +99,16 @@ def main() -> None:
         sender = start_sender(CHANNELS, RATE_HZ, "float32", "--noise")
         try:
             with Session(words, place.folder / "sessions", place.environment) as session:
+                before = _waits()
                 code = session.wait(START_S + 60.0 * generations)
+                waits = {name: value - before[name] for name, value in _waits().items()}
                 if code:
                     raise SystemExit(f"the session ended with {code}: {session.told}")
                 print(table(figures(session)))
+                print(
+                    f"  of the machine meanwhile: {waits['stolen_s']:.1f} s of processor time taken by its host, "
+                    f"{waits['major_faults']:.0f} pages of programs read from disk"
+                )
         finally:
             sender.kill()
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from closedloop.errors import NoDisplayError
+from hardware.memory import LockedFiles
 
 _PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
 _SERVER_PRIORITY = 9  # below the stage's own, see hardware/stage/priority.py
@@ -75,6 +76,7 @@ def virtual_display(
     """
     process, number = _start(_find_xvfb(), size_px, depth, start_timeout_s)
     _prioritise(process.pid)
+    kept = LockedFiles(process.pid)
     name = f":{number}"
     # a session of Wayland must not win over our X display
     former = {key: os.environ.pop(key, None) for key in ("DISPLAY", "WAYLAND_DISPLAY")}
@@ -88,6 +90,7 @@ def virtual_display(
             else:
                 os.environ[key] = value
         _stop(process)
+        kept.release()
 
 
 def _find_xvfb() -> str:

@@ -16,6 +16,7 @@ from closedloop.errors import ClosedLoopError, NoDisplayError, StageError
 from closedloop.ports import DisplayReport
 from hardware.clock import LslClock
 from hardware.display import has_display
+from hardware.memory import lock_own_memory
 from hardware.stage.inbox import Inbox, engine_is_gone
 from hardware.stage.messages import Failed, Opened, StageSettings
 from hardware.stage.outbox import Outbox
@@ -61,6 +62,7 @@ def _show(settings: StageSettings, inbox: Inbox, outbox: Outbox, memory: SharedM
         from hardware.stage.measuring import measure
         from hardware.stage.window import StageWindow
 
+    memory_words = lock_own_memory()
     priority = raise_priority()  # before the window: a software renderer's threads inherit it
     outbox.start()
     clock = LslClock()
@@ -71,6 +73,7 @@ def _show(settings: StageSettings, inbox: Inbox, outbox: Outbox, memory: SharedM
     measured = measure(window, display, clock, np.zeros(shape, np.uint8), spin_s)
     details = window.details() | {
         "priority": priority.words,
+        "memory": memory_words,
         "garbage_collection": "off while trials run, collected when idle",
         "swap_control": (
             f"a flip waits for the vertical blank (median {measured.free_flip_ms:.2f} ms)"
