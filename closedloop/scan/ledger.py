@@ -17,8 +17,8 @@ from closedloop.scan.grid import Grid
 from closedloop.scan.ledger_summary import summarise
 from closedloop.scan.ports import Pulse
 from closedloop.scan.records import PulseEntry, Verdict
-from closedloop.scan.relock import SAME_TR, Relock, find_relock
-from closedloop.scan.sequence import LATE, WIDEST, Sequence
+from closedloop.scan.relock import Relock, find_relock, slices_missed, starts_anew
+from closedloop.scan.sequence import WIDEST, Sequence
 from closedloop.scan.tr_judge import TrJudge
 
 GRACE_TR = 0.35
@@ -176,18 +176,16 @@ class PulseLedger:
             return PulseEntry(number, "doubled", None, residual_s), [
                 pulse_words.doubled(number, time_s, gap_s, volume)
             ]
-        if self._starts_anew(slot, time_s):
+        if self._lone() and not self._off_s and starts_anew(sequence, slot, time_s):
             return self._relock(Relock("stray_start", (0,), (time_s,)), number, time_s)
-        if self._falls_silent_early(gap_s):
-            return self._shift(number, time_s)
+        if (shift := slices_missed(sequence, gap_s)) > 0:
+            return self._shift(shift, number, time_s)
         if slot >= self._grid.total:
             return PulseEntry(number, "after", None, residual_s), self._beyond(number, time_s)
         fits = sequence.free_for(slot, time_s, pulse.uncertainty_s)
         if self._off_s or not fits:
             off_s = (*self._off_s, time_s)
-            relock = find_relock(
-                self._grid, self._lone(), sequence.last, sequence.last_s, off_s, sequence.slack_s
-            )
+            relock = find_relock(sequence, off_s, lone=self._lone())
             if relock is not None:
                 return self._relock(relock, number, time_s)
         if fits:
@@ -246,16 +244,6 @@ class PulseLedger:
         """Whether a single pulse is all there is, and no number in it says that it is the scanner's."""
         return len(self._sequence.times_s) == 1 and self._scanner.trigger.numbered_from is None
 
-    def _starts_anew(self, slot: int, time_s: float) -> bool:
-        """Whether a lone first pulse was followed by silence, and this one stands in no relation to it."""
-        gap = slot - self._sequence.last
-        if not self._lone() or self._off_s or gap <= max(2, self._grid.slices):
-            return False
-        if self._grid.slices > 1:
-            return True  # slices follow each other too closely for a phase to tell anything
-        slack_s = self._sequence.slack_s + SAME_TR / 3 * gap * self._grid.tr_s
-        return abs(time_s - self._sequence.due_s(slot)) > slack_s
-
     def _relock(self, relock: Relock, number: int, time_s: float) -> _Told:
         finding = pulse_words.relocked(self._scanner, relock, number, time_s, self._sequence.last_s)
         tr_s = self._grid.tr_s
@@ -266,16 +254,7 @@ class PulseLedger:
         pulses = dict(zip(relock.slots, relock.times_s, strict=True))
         return self._move(pulses, tr_s, number, finding, keep=relock.why != "stray_start")
 
-    def _falls_silent_early(self, gap_s: float) -> bool:
-        """Whether a sparse volume's silence came early, so that its first slices were missed."""
-        if self._grid.uniform or self._sequence.last >= self._grid.slices - 1:
-            return False
-        silence = self._grid.position(self._grid.slices) - self._grid.position(self._grid.slices - 1)
-        slack_s = max(self._sequence.slack_s, LATE * self._grid.interval_s)
-        return abs(gap_s - silence * self._grid.tr_s) <= slack_s
-
-    def _shift(self, number: int, time_s: float) -> _Told:
-        shift = self._grid.slices - 1 - self._sequence.last
+    def _shift(self, shift: int, number: int, time_s: float) -> _Told:
         pulses = {slot + shift: slot_s for slot, slot_s in self._sequence.times_s.items()}
         pulses[self._grid.slices] = time_s
         self._first_missed = ending.by_pattern(shift, self._grid, self._first_pulse_s)

@@ -6,11 +6,10 @@ is the grid that has to move. What earlier pulses were taken for is not rewritte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from closedloop.scan.grid import Grid
+from closedloop.scan.sequence import LATE, Sequence
 
 OTHER_TR = (0.6, 1.6)
 """Pulses this many intervals apart, and evenly so, are a sequence of another TR. Outside, every second pulse
@@ -36,19 +35,52 @@ class Relock:
     times_s: tuple[float, ...]
 
 
-def find_relock(
-    grid: Grid, lone: bool, last_slot: int, last_s: float, off_s: Sequence[float], slack_s: float
-) -> Relock | None:
+def starts_anew(sequence: Sequence, slot: int, time_s: float) -> bool:
+    """Return whether a pulse, after a lone first one and silence, stands in no relation to that.
+
+    Args:
+        sequence: with a single pulse on its grid.
+        slot: the place nearest to the new pulse.
+        time_s: the new pulse's stamp.
+    """
+    grid, gap = sequence.grid, slot - sequence.last
+    if gap <= max(2, grid.slices):
+        return False
+    if grid.slices > 1:
+        return True  # slices follow each other too closely for a phase to tell anything
+    slack_s = sequence.slack_s + SAME_TR / 3 * gap * grid.tr_s
+    return abs(time_s - sequence.due_s(slot)) > slack_s
+
+
+def slices_missed(sequence: Sequence, gap_s: float) -> int:
+    """Return how many slices were missed at the start, as a sparse volume's silence came early.
+
+    Args:
+        sequence: so far.
+        gap_s: from its last pulse to the new one.
+
+    Returns:
+        0 if the gap is not that silence, or no news.
+    """
+    grid = sequence.grid
+    missed = grid.slices - 1 - sequence.last
+    if grid.uniform or missed <= 0:
+        return 0
+    silence = grid.position(grid.slices) - grid.position(grid.slices - 1)
+    slack_s = max(sequence.slack_s, LATE * grid.interval_s)
+    return missed if abs(gap_s - silence * grid.tr_s) <= slack_s else 0
+
+
+def find_relock(sequence: Sequence, off_s: tuple[float, ...], *, lone: bool) -> Relock | None:
     """Return the grid that the latest pulses stand on, if it is not the present one.
 
     Args:
-        grid: of the sequence.
+        sequence: so far.
+        off_s: stamps of the pulses since its last one, none of which stood on its grid; the newest is new (and
+            may stand on it). At most three.
         lone: a single pulse stands on the present grid, and it may not have been the scanner's.
-        last_slot: slot of the last pulse that stands on it.
-        last_s: its stamp.
-        off_s: stamps of the pulses since, none of which stood on it; the last one is new (and may stand on it).
-        slack_s: by how much two equal intervals may differ.
     """
+    grid, slack_s = sequence.grid, sequence.slack_s
     if len(off_s) < 2 or not grid.uniform:
         return None
     step_s = grid.interval_s
@@ -56,14 +88,14 @@ def find_relock(
     same = abs(last_interval - step_s) <= max(SAME_TR * step_s, slack_s)
     if lone and same:
         return Relock("stray_start", (0, 1), (off_s[-2], off_s[-1]))
-    three = (last_s, *off_s) if len(off_s) == 2 else tuple(off_s[-3:])
-    first_interval = three[1] - three[0]
-    even = abs(last_interval - first_interval) <= slack_s
+    three = (sequence.last_s, *off_s) if len(off_s) == 2 else tuple(off_s[-3:])
+    even = abs(last_interval - (three[1] - three[0])) <= slack_s
     ratio = (three[2] - three[0]) / 2 / step_s
     if not even or not OTHER_TR[0] <= ratio <= OTHER_TR[1]:
         return None
     if same and len(off_s) == 2:
         return None  # needs three pulses off the grid, as two could be a person's
-    first_slot = last_slot if len(off_s) == 2 else last_slot + max(1, round((three[0] - last_s) / step_s))
-    slots = (first_slot, first_slot + 1, first_slot + 2)
-    return Relock("phase" if same else "other_tr", slots, three)
+    first = sequence.last
+    if len(off_s) == 3:
+        first += max(1, round((three[0] - sequence.last_s) / step_s))
+    return Relock("phase" if same else "other_tr", (first, first + 1, first + 2), three)
