@@ -77,6 +77,7 @@ def judge(report: DisplayReport, display: Display) -> Sequence[Finding]:
         _pacing(report),
         _renderer(report),
         _priority(report),
+        _memory(report),
         _garbage_collection(report),
     ]
 
@@ -162,6 +163,19 @@ def _priority(report: DisplayReport) -> Finding:
         "real-time, or at least raised",
         "Allow this user real-time priority: a line `@video - rtprio 20` in /etc/security/limits.conf.",
         required=not granted,
+    )
+
+
+def _memory(report: DisplayReport) -> Finding:
+    words = str(report.details.get("memory", ""))
+    return Finding(
+        "memory of the stage",
+        words or None,
+        "",
+        Verdict.OK if words == "locked" else Verdict.BAD if words else Verdict.UNKNOWN,
+        "locked",
+        "Allow this user to lock memory: a line `@video - memlock unlimited` in /etc/security/limits.conf.",
+        required=False,
     )
 
 
