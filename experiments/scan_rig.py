@@ -95,6 +95,7 @@ def open_scan_rig(
             armed=scanner.armed if scanner else lambda _plan, _scan: None,
             disarmed=scanner.disarmed if scanner else lambda: None,
             close=close,
+            markers_lost=lambda: markers.markers_lost,
         )
 
 

@@ -41,6 +41,7 @@ class OpenedScanRig:
         armed: starts the simulated scanner for a run, if there is one.
         disarmed: stops it.
         close: closes everything; safe to call twice.
+        markers_lost: returns how many markers could not be sent.
     """
 
     clock: Clock
@@ -52,6 +53,7 @@ class OpenedScanRig:
     armed: Callable[[RunPlan, int], None] = lambda _plan, _scan: None
     disarmed: Callable[[], None] = lambda: None
     close: Callable[[], None] = lambda: None
+    markers_lost: Callable[[], int] = lambda: 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -135,6 +135,10 @@ def perform(
                 )
         finally:
             opened.close()
+            if opened.markers_lost():
+                say(
+                    f"note: {opened.markers_lost()} markers could not be sent over LSL; the session file has them"
+                )
             finish(folder, work.loaded)
     _require_complete(outcome, folder, resume_by)
     say(f"session {outcome.exit_status}: {outcome.reason}")

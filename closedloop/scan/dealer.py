@@ -94,6 +94,14 @@ class Dealer:
         for _, event in self._shown[:LEAST_AHEAD]:
             self._screen.slots.load(self._image(event))
 
+    def take_back(self, events: Sequence[int]) -> None:
+        """Events that were handed over did not come on: they are still to come, or will be left out."""
+        again = [(number, self._plan.events[number]) for number in events]
+        self._shown = sorted([*self._shown, *((n, e) for n, e in again if e.kind == "image")], key=_place)
+        self._changes = sorted(
+            [*self._changes, *((n, e) for n, e in again if e.kind == "fixation")], key=_place
+        )
+
     def skip(self, start_s: float, now_s: float) -> None:
         """Leave out what was due while the run was paused."""
         for waiting in (self._shown, self._changes):
@@ -116,6 +124,10 @@ class Dealer:
     def _image(self, event: PlannedEvent) -> int:
         assert event.stimulus is not None  # noqa: S101  an event of kind image has one
         return self._images[event.stimulus]
+
+
+def _place(numbered: tuple[int, PlannedEvent]) -> int:
+    return numbered[0]
 
 
 def asking_events(events: Sequence[PlannedEvent], task: Task | None) -> frozenset[int]:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from closedloop.errors import DiskError
 from closedloop.ports import Clock
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.scan.answers import Answers
@@ -128,7 +129,11 @@ class ScanRun:
             self._act(hearing.finish())
         except BaseException as error:
             self._on.disarmed()
-            self._close(hearing, RunEnd("failed", str(error)))
+            try:
+                self._close(hearing, RunEnd("failed", str(error)))
+            except DiskError as second:
+                # the run stays without an end, as after a crash, and is said to be cut off by the next program
+                log.error("and the end of the run could not be recorded: %s", second)
             raise
         self._on.disarmed()
         self._close(hearing, end)
@@ -217,9 +222,10 @@ class ScanRun:
 
     def _completed_words(self, hearing: Hearing) -> str:
         words = f"{hearing.volumes} of {self._plan.volumes} volumes, {on_words(self._on.screen.tally)}"
-        left_out = self._dealer.left_out + self._on.screen.tally.dropped
-        if left_out:
-            words += f", {left_out} events left out in a pause"
+        if hearing.start_s is not None:
+            self._dealer.skip(hearing.start_s, self._on.clock.now())
+        if self._dealer.left_out:
+            words += f", {self._dealer.left_out} events left out in a pause"
         return words
 
     def _pause_or_resume(self, hearing: Hearing) -> None:
@@ -228,7 +234,7 @@ class ScanRun:
         on.screen.mark("pause" if paused else "resume", on.clock.now(), scan=self._scan)
         if paused:
             self._message = "paused: nothing is shown, the scanner goes on; p resumes, a (twice) aborts"
-            on.screen.drop()
+            self._dealer.take_back(on.screen.drop())
         else:
             self._message = ""
             if hearing.start_s is not None:

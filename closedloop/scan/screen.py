@@ -60,7 +60,6 @@ class Tally:
     shown: int = 0
     invalid: int = 0
     missed_frames: int = 0
-    dropped: int = 0
 
 
 class ScanScreen:
@@ -110,6 +109,7 @@ class ScanScreen:
         self._on: set[int] = set()
         self._dropped: set[int] = set()
         self._changes: dict[int, tuple[int, int]] = {}  # number: scan run and event; also of dropped ones
+        self._awaited: dict[int, int] = {}  # number: event; of changes that are neither on yet nor dropped
         self._next_change = 0
         self.slots = ImageSlots(stage, pixels_of)
         self.tally = Tally()
@@ -148,13 +148,21 @@ class ScanScreen:
     ) -> None:
         """Have the fixation point change its colour at a time."""
         self._changes[self._next_change] = (scan, event)
+        self._awaited[self._next_change] = event
         self._stage.fixate(FixationChange(self._next_change, due_s, frames, color))
         self._next_change += 1
 
-    def drop(self) -> None:
-        """Take back what has not come on yet; what is on is shown to its end."""
+    def drop(self) -> list[int]:
+        """Take back what has not come on yet; what is on is shown to its end.
+
+        Returns:
+            The events of the plan that were taken back.
+        """
         self._stage.clear()
-        self._dropped.update(self._ordered.keys() - self._on)
+        taken = self._ordered.keys() - self._on - self._dropped
+        self._dropped |= taken
+        changes, self._awaited = self._awaited, {}
+        return [self._ordered[number].event for number in sorted(taken)] + sorted(changes.values())
 
     def message(self, text: str | None) -> None:
         """Show words to the subject, or take them away."""
@@ -214,6 +222,7 @@ class ScanScreen:
 
     def _fixation_changed(self, change: FixationChanged) -> None:
         scan, event = self._changes.pop(change.number)
+        self._awaited.pop(change.number, None)
         with self._store.transaction():
             self._scans.set_fixation(scan, event, change.time_s)
             self.mark("fixation_change", change.time_s, scan=scan, planned=event)
@@ -226,7 +235,6 @@ class ScanScreen:
             trial = self._ordered.pop(number)
             self._dropped.discard(number)
             self.slots.release(trial.image)
-            self.tally.dropped += 1
             self._store.reject_trial(number, "dropped", "it was taken back before its time", now_s)
         oldest = next(iter(self._ordered.values()), None)
         if oldest is None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from simulated_scan import PROTOCOL
 
+from benchmarks.witness import Listener
 from closedloop.scan.recorded import read_scans
 from closedloop.session import SessionReader
 from experiments.scanner import run_scan
@@ -35,12 +36,17 @@ def test_a_real_run_is_locked_to_the_pulses(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.delenv("DISPLAY", raising=False)
     path = tmp_path / "scan.yaml"
     path.write_text(PROTOCOL, encoding="utf-8")
+    listener = Listener()
+    listener.start()
     folder = run_scan(path, out=tmp_path / "sessions", overrides=CHANGES)
+    listener.ended.set()
+    listener.join(5)
     with SessionReader(folder) as reader:
         (scan,) = read_scans(reader)
         period_s = reader.details("runs", "display")[-1]["period_s"]
         markers = [marker["event"] for marker in reader.details("markers", "payload")]
         events = reader.table("events")["kind"].tolist()
+    assert [str(payload["event"]) for _, payload in listener.heard] == markers
     assert scan.status == "completed"
     assert scan.trigger["details"]["simulated"]
     assert "simulated_scanner" in events
