@@ -21,6 +21,7 @@ _WORDS = {
     "finite_number": "a finite number",
     "bool_type": "true or false",
     "model_type": "a section (lines of 'key: value')",
+    "model_attributes_type": "a section (lines of 'key: value')",
     "dict_type": "a section (lines of 'key: value')",
     "tuple_type": "a list",
     "list_type": "a list",
@@ -119,8 +120,6 @@ def _unknown_kind(loc: KeyPath, value: Any, top: type[BaseModel], at: KeyPath) -
     kinds = list(choices_in(above.model_fields[key].annotation)) if above is not None else []
     # the second `kind` stands where pydantic has the chosen kind, and is left out again
     path = (*at, *loc, "kind", "kind")
-    if not isinstance(value, dict):
-        return Problem((*at, *loc), in_words(value), "a section with the key 'kind'")
     if "kind" not in value:
         return Problem((*at, *loc), "no key 'kind'", f"a kind, {one_of(kinds)}")
     given = value["kind"]

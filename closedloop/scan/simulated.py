@@ -35,7 +35,7 @@ def presses_of(protocol: ScanProtocol, plan: RunPlan, number: int) -> tuple[tupl
     Args:
         protocol: with a simulated scanner; without one nobody presses.
         plan: of the run.
-        number: of the run, from 0.
+        number: of the scan run in its session, from 0.
 
     Returns:
         Times in seconds from the nominal first pulse, dummies included, and keys.
@@ -43,12 +43,13 @@ def presses_of(protocol: ScanProtocol, plan: RunPlan, number: int) -> tuple[tupl
     simulation = protocol.scanner.simulate
     if simulation is None or not simulation.answer_share:
         return ()
-    rng = random_for(protocol.seed, Purpose.SIMULATION, 0, number)
-    dummies_s = protocol.scanner.dummies * protocol.scanner.tr_s
+    # thread 0 is the scanner's own: its pulses stay the same, whatever the subject does
+    rng = random_for(protocol.seed, Purpose.SIMULATION, 1, number)
+    start_s = protocol.scanner.dummies * protocol.scanner.tr_s * (1 + simulation.tr_error)
     presses = []
     for event in plan.events:
         keys = right_keys(protocol.task, event)
-        if keys and rng.random() < simulation.answer_share:
-            at_s = dummies_s + event.onset_s + float(rng.uniform(*simulation.answer_after_s))
-            presses.append((at_s, keys[0]))
+        answers, after_s = rng.random(), float(rng.uniform(*simulation.answer_after_s))
+        if keys and answers < simulation.answer_share:
+            presses.append((start_s + event.onset_s + after_s, keys[0]))
     return tuple(sorted(presses))

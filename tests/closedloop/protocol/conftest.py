@@ -4,7 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
+import jsonschema
 import pytest
+
+from closedloop.protocol.schema import json_schema
 
 MINIMAL = """\
 subject:
@@ -38,3 +41,11 @@ def write(tmp_path: Path) -> Callable[[str | bytes], Path]:
         return path
 
     return to_file
+
+
+@pytest.fixture(scope="session")
+def schema() -> jsonschema.Draft202012Validator:
+    """The schema of protocol files, made once: that alone takes seconds."""
+    made = json_schema()
+    jsonschema.Draft202012Validator.check_schema(made)
+    return jsonschema.Draft202012Validator(made)

@@ -11,12 +11,10 @@ from closedloop.protocol.frames import check_timing
 from closedloop.protocol.load import load_protocol, protocol_kind
 from closedloop.protocol.models import Protocol, Thread, WindowMs
 from closedloop.protocol.reference import with_tables
-from closedloop.protocol.schema import json_schema, json_schema_text
+from closedloop.protocol.schema import json_schema_text
 
 ROOT = Path(__file__).parents[3]
-SHIPPED = [
-    path for path in sorted((ROOT / "protocols").glob("*.yaml")) if protocol_kind(path) == "evolution"
-]
+SHIPPED = [path for path in sorted((ROOT / "protocols").glob("*.yaml")) if protocol_kind(path) == "evolution"]
 
 
 def test_there_is_one_for_each_kind_of_session():
@@ -44,10 +42,10 @@ def test_each_loads_fits_its_display_and_survives_being_used(path, tmp_path):
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_each_names_the_schema_and_fits_it(path):
+def test_each_names_the_schema_and_fits_it(path, schema):
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# yaml-language-server: $schema=protocol.schema.json\n")
-    jsonschema.validate(read_document(text, path.name).tree, json_schema())
+    schema.validate(read_document(text, path.name).tree)
 
 
 @pytest.mark.parametrize(
@@ -93,18 +91,17 @@ def test_the_reference_tables_are_current():
         ("sizedeg", 3),
     ],
 )
-def test_the_schema_refuses_what_the_loader_refuses(key, value):
+def test_the_schema_refuses_what_the_loader_refuses(schema, key, value):
     tree = {
         "subject": {"id": "a"},
         "seed": 1,
         "threads": [{}],
         "response": {"kind": "spikes", "stream": {"name": "x"}},
     }
-    schema = json_schema()
-    jsonschema.validate(tree, schema)
+    schema.validate(tree)
     tree["threads"] = [{key: value}]
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(tree, schema)
+        schema.validate(tree)
 
 
 def test_sections_are_found_by_their_path():
