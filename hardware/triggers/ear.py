@@ -16,8 +16,8 @@ Emit: TypeAlias = Callable[[Pulse | ButtonPress], None]
 
 CHECK_S = 0.1  # how often a blocked ear looks whether it shall end
 _PRIORITY = 12  # above the stage's frame loop, which waits for its flips without sleeping; an ear runs for microseconds
-_LEAST_S = 1e-4
-_SLEEPS, _SLEEP_S = 100, 5e-4
+_LEAST_S = 5e-4
+_SLEEPS, _SLEEP_S = 60, 5e-3  # long enough for caches to go cold, as they do between two pulses
 
 
 class Ear(Protocol):
@@ -57,7 +57,7 @@ def hurry() -> str:
 def measure_wake_up() -> tuple[float, str]:
     """Return what a hurried thread takes to run again at most, as measured now, in seconds, and its priority.
 
-    A path without stamps of its own (bytes, lines) can be no more exact than that; 0.1 ms is the least that is
+    A path without stamps of its own (bytes, lines) can be no more exact than that; 0.5 ms is the least that is
     believed, as a quiet moment says little of the next one.
     """
     found: list[tuple[float, str]] = []
