@@ -29,7 +29,7 @@ def rescore_session(session: Path, settings: Sequence[str], page: Path | None = 
 
     Raises:
         ProtocolError: a setting that is unknown or wrong.
-        SessionError: the file can't be read.
+        SessionError: the file can't be read, or is of a scanner session.
         DiskError: the page can't be written.
     """
     with damage_told(session), SessionReader(session) as reader, reader.snapshot():

@@ -12,8 +12,10 @@ from closedloop.errors import SessionError
 from closedloop.exports.columns import rows
 from closedloop.exports.session_time import zero_of_runs
 from closedloop.ports import Clock, KeyPress, Pixels, Showing, Shown, Stage, StageClosed
-from closedloop.protocol.models import Protocol
+from closedloop.protocol.sections.display import Display
+from closedloop.protocol.sections.presentation import Presentation
 from closedloop.replay.recorded import protocol_of
+from closedloop.scan.recorded import is_scan, scan_protocol_of
 from closedloop.session import SessionReader
 from closedloop.session.soundness import damage_told
 from experiments.console import err, out
@@ -35,8 +37,8 @@ class TrialOnScreen:
         onset_s: from the first one.
         on_s: how long the image stood.
         off_s: at least so much background after it.
-        position_deg: of its thread.
-        size_deg: of its thread.
+        position_deg: of its middle.
+        size_deg: width and height.
     """
 
     trial: int
@@ -45,7 +47,21 @@ class TrialOnScreen:
     on_s: float
     off_s: float
     position_deg: tuple[float, float]
-    size_deg: float
+    size_deg: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How a session's images looked.
+
+    Attributes:
+        display, presentation: sections of the protocol.
+        places: middle, and width and height, in degrees, of each thread's images.
+    """
+
+    display: Display
+    presentation: Presentation
+    places: tuple[tuple[tuple[float, float], tuple[float, float]], ...]
 
 
 def show_session(
@@ -70,11 +86,9 @@ def show_session(
     from hardware.stage import PsychopyStage
 
     with damage_told(session), SessionReader(session) as reader, reader.snapshot():
-        protocol = protocol_of(reader)
+        looks = looks_of(reader)
         trials = [
-            trial
-            for trial in trials_of(reader, protocol, skip_invalid=skip_invalid)
-            if trial.onset_s >= from_s
+            trial for trial in trials_of(reader, looks, skip_invalid=skip_invalid) if trial.onset_s >= from_s
         ]
         if not trials:
             raise SessionError(
@@ -84,7 +98,7 @@ def show_session(
                 remedy="Begin earlier, or look what it holds with `closedloop info`.",
             )
         pixels = pixels_of(reader)
-        stage = PsychopyStage(protocol.display, protocol.presentation, pixels(trials[0].image).shape)
+        stage = PsychopyStage(looks.display, looks.presentation, pixels(trials[0].image).shape)
         with err.status("opening the window ...") as status:
             shown = play(
                 stage,
@@ -98,7 +112,25 @@ def show_session(
     return shown
 
 
-def trials_of(reader: SessionReader, protocol: Protocol, *, skip_invalid: bool) -> list[TrialOnScreen]:
+def looks_of(reader: SessionReader) -> Looks:
+    """Return where a session showed its images.
+
+    Raises:
+        SessionSchemaError: its protocol can't be read.
+    """
+    if not is_scan(reader):
+        protocol = protocol_of(reader)
+        places = tuple((spec.position_deg, (spec.size_deg, spec.size_deg)) for spec in protocol.threads)
+        return Looks(protocol.display, protocol.presentation, places)
+    scan = scan_protocol_of(reader)
+    sizes = reader.table("images")[["height_px", "width_px"]].dropna()
+    height, width = (int(sizes[name].iloc[0]) for name in sizes) if len(sizes) else (1, 1)
+    scale = scan.stimuli.size_deg / max(height, width)
+    place = (scan.stimuli.position_deg, (width * scale, height * scale))
+    return Looks(scan.display, Presentation(fixation=scan.fixation), (place,))
+
+
+def trials_of(reader: SessionReader, looks: Looks, *, skip_invalid: bool) -> list[TrialOnScreen]:
     """Return the trials that came on the screen, in the order and at the times of their onsets."""
     table = reader.table("trials")
     table = table[table["onset_s"].notna()].sort_values(["run", "onset_s"])
@@ -113,15 +145,15 @@ def trials_of(reader: SessionReader, protocol: Protocol, *, skip_invalid: bool) 
         flips = reader.flips(int(row["trial"]), run)
         last_s = float(flips[-1]) if len(flips) else float(row["onset_s"])
         offset_s = row["offset_s"] if np.isfinite(float(row["offset_s"])) else last_s
-        spec = protocol.threads[int(row["thread"])]
+        position_deg, size_deg = looks.places[int(row["thread"])]
         trial = TrialOnScreen(
             trial=int(row["trial"]),
             image=int(row["image"]),
             onset_s=onset_s - taken_s,
             on_s=float(offset_s) - float(row["onset_s"]),
             off_s=last_s - float(offset_s),
-            position_deg=spec.position_deg,
-            size_deg=spec.size_deg,
+            position_deg=position_deg,
+            size_deg=size_deg,
         )
         end_s = onset_s - taken_s + trial.on_s + trial.off_s
         if row["status"] == "valid" or not skip_invalid:
@@ -160,8 +192,7 @@ def orders(trials: Sequence[TrialOnScreen], period_s: float, speed: float) -> It
         last = index + 1 == len(trials)
         off = round(trial.off_s / frame_s) if last else max(begins[index + 1] - begin - on, 0)
         place = begin + on + off
-        size = (trial.size_deg, trial.size_deg)
-        yield Showing(index, -1, on, off, trial.position_deg, size)
+        yield Showing(index, -1, on, off, trial.position_deg, trial.size_deg)
 
 
 def play(

@@ -13,18 +13,21 @@ from closedloop.loop.threads import EvolutionThread
 from closedloop.optimizers import make_optimizer, optimizer_parameters
 from closedloop.protocol.models import Protocol, References
 from closedloop.replay.recorded import Recorded, read_recorded
+from closedloop.replay.scan_verification import ScanVerification
 from closedloop.replay.verification import Check, Verification, verify
+from closedloop.scan.recorded import is_scan
 from closedloop.session import SessionReader, amendments
 from closedloop.session.soundness import damage_told
 from experiments.console import err, out
 from experiments.prepare import make_threads
+from experiments.scan_verify import verify_scan_session
 
 SHOWN = 20
 # sections of a protocol that change nothing of what is compared
 _HARMLESS = ("limits", "output", "notes", "display", "stop", "lsl")
 
 
-def verify_session(session: Path) -> Verification:
+def verify_session(session: Path) -> Verification | ScanVerification:
     """Verify a session, print what was compared, and say whether all is equal.
 
     Args:
@@ -36,15 +39,21 @@ def verify_session(session: Path) -> Verification:
         ModelError: the weights that the session was run with are not here.
     """
     with damage_told(session), SessionReader(session) as reader, reader.snapshot():
-        recorded = read_recorded(reader)
-        with err.status("loading the generator ...") as status:
-            threads, notes = rebuild_threads(recorded)
-            found = verify(
-                recorded,
-                threads,
-                lambda what, share: status.update(f"{what} ... {100 * share:.0f} %"),
-            )
-        found.notes[:0] = notes
+        if is_scan(reader):
+            return verify_scan_session(reader)
+        return _verify_evolution(reader)
+
+
+def _verify_evolution(reader: SessionReader) -> Verification:
+    recorded = read_recorded(reader)
+    with err.status("loading the generator ...") as status:
+        threads, notes = rebuild_threads(recorded)
+        found = verify(
+            recorded,
+            threads,
+            lambda what, share: status.update(f"{what} ... {100 * share:.0f} %"),
+        )
+    found.notes[:0] = notes
     _show(reader.folder.name, found)
     first = found.first
     if first is not None:

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from closedloop.errors import SessionSchemaError
+from closedloop.errors import SessionError, SessionSchemaError
 from closedloop.ports import StreamInfo
 from closedloop.protocol.document import plain_value
 from closedloop.protocol.models import Protocol
+from closedloop.scan.recorded import is_scan
 from closedloop.session import SessionReader
 
 JUDGED = ("valid", "invalid")
@@ -116,12 +117,20 @@ def read_recorded(reader: SessionReader) -> Recorded:
 
 
 def protocol_of(reader: SessionReader) -> Protocol:
-    """Return the protocol that a session was run by.
+    """Return the protocol that an evolution was run by.
 
     Raises:
+        SessionError: it is no evolution, but a session in a scanner.
         SessionSchemaError: the file holds none that this version can read.
     """
     meta = reader.meta()
+    if is_scan(reader):
+        raise SessionError(
+            str(reader.path),
+            found="a session in a scanner (kind: scan)",
+            expected="an evolution: in a scanner nothing is scored or bred",
+            remedy="--verify, --stream and --screen work with it; its report tells of responses.",
+        )
     where = f"{reader.path}: protocol"
     text = meta.get("protocol_json")
     if text is None:

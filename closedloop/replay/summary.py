@@ -13,7 +13,9 @@ import pandas as pd
 
 from closedloop.errors import SessionDamagedError
 from closedloop.exports.columns import rows
+from closedloop.replay.scan_summary import scan_lines
 from closedloop.report.words import count, duration, share, utc
+from closedloop.scan.recorded import KIND, is_scan
 from closedloop.session import SessionReader
 from closedloop.session.soundness import damage_in
 
@@ -35,13 +37,9 @@ def summarise(reader: SessionReader) -> Summary:
     """Return the summary of a session, whatever state it is in."""
     summary = Summary()
     parts: Sequence[Callable[[SessionReader], list[tuple[str, str]]]] = (
-        _what,
-        _runs,
-        _generations,
-        _trials,
-        _streams,
-        _curves,
-        _files,
+        (_what, _runs, scan_lines, _trials, _files)
+        if _is_scan(reader, summary)
+        else (_what, _runs, _generations, _trials, _streams, _curves, _files)
     )
     for part in parts:
         try:
@@ -56,6 +54,14 @@ def summarise(reader: SessionReader) -> Summary:
         summary.damages += [f"{reader.path}: {problem}" for problem in damage_in(reader)]
     summary.damages = list(dict.fromkeys(summary.damages))
     return summary
+
+
+def _is_scan(reader: SessionReader, summary: Summary) -> bool:
+    try:
+        return is_scan(reader)
+    except SessionDamagedError as error:
+        summary.damages.append(f"{error.where}: {error.found}")
+        return False
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -93,7 +99,9 @@ def _what(reader: SessionReader) -> list[tuple[str, str]]:
         text += f", {presentation.get('on_ms'):g} ms on, {presentation.get('off_ms'):g} ms off"
     if planned:
         text += f", {count(planned, 'generation')} at most"
-    lines += [("protocol", text), ("threads", names or "none")]
+    lines.append(("protocol", text))
+    if meta.get("kind") != KIND:
+        lines.append(("threads", names or "none"))
     return lines
 
 

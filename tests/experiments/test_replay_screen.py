@@ -10,9 +10,16 @@ import pytest
 from closedloop.errors import SessionError
 from closedloop.ports import Pixels
 from closedloop.protocol.models import Display
-from closedloop.replay.recorded import protocol_of
 from closedloop.session import SessionReader
-from experiments.replay_screen import TrialOnScreen, orders, pixels_of, play, show_session, trials_of
+from experiments.replay_screen import (
+    TrialOnScreen,
+    looks_of,
+    orders,
+    pixels_of,
+    play,
+    show_session,
+    trials_of,
+)
 from hardware.clock import VirtualClock
 from hardware.stage.simulated import SimulatedStage, StageFault
 
@@ -38,7 +45,7 @@ def replay(
 @pytest.mark.parametrize(("refresh_hz", "speed"), [(60, 1.0), (75, 1.0), (60, 4.0)])
 def test_images_come_on_again_at_their_spacing(refresh_hz: float, speed: float) -> None:
     with SessionReader(GOLDEN) as reader:
-        trials = trials_of(reader, protocol_of(reader), skip_invalid=False)
+        trials = trials_of(reader, looks_of(reader), skip_invalid=False)
         assert len(trials) == len(reader.table("trials"))
         shown, seen = replay(trials, reader, refresh_hz, speed)
         assert shown == len(trials) == len(seen)
@@ -55,9 +62,9 @@ def test_images_come_on_again_at_their_spacing(refresh_hz: float, speed: float) 
 
 def test_invalid_trials_leave_their_time_empty() -> None:
     with SessionReader(GOLDEN) as reader:
-        protocol = protocol_of(reader)
-        everything = trials_of(reader, protocol, skip_invalid=False)
-        valid = trials_of(reader, protocol, skip_invalid=True)
+        looks = looks_of(reader)
+        everything = trials_of(reader, looks, skip_invalid=False)
+        valid = trials_of(reader, looks, skip_invalid=True)
     assert 0 < len(valid) < len(everything)
     assert set(valid) <= set(everything)
     frames = list(orders(valid, PERIOD_S, 1.0))
@@ -66,7 +73,7 @@ def test_invalid_trials_leave_their_time_empty() -> None:
 
 
 def test_rounding_never_adds_up() -> None:
-    trials = [TrialOnScreen(n, 0, n * 0.1007, 0.05, 0.0507, (0.0, 0.0), 2.0) for n in range(1000)]
+    trials = [TrialOnScreen(n, 0, n * 0.1007, 0.05, 0.0507, (0.0, 0.0), (2.0, 2.0)) for n in range(1000)]
     frames = list(orders(trials, PERIOD_S, 1.0))
     begins = np.cumsum([0] + [order.on_frames + order.off_frames for order in frames[:-1]])
     wanted = np.array([trial.onset_s for trial in trials]) / PERIOD_S
@@ -75,7 +82,7 @@ def test_rounding_never_adds_up() -> None:
 
 def test_a_closed_window_ends_it() -> None:
     with SessionReader(GOLDEN) as reader:
-        trials = trials_of(reader, protocol_of(reader), skip_invalid=False)
+        trials = trials_of(reader, looks_of(reader), skip_invalid=False)
         clock = VirtualClock()
         pixels = pixels_of(reader)
         stage = SimulatedStage(clock, Display(), pixels(trials[0].image).shape)

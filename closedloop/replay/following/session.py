@@ -19,7 +19,7 @@ from closedloop.replay.following.trials import LiveTrial, RecordedTrial, TrialMa
 from closedloop.replay.recorded import Recorded, read_recorded
 from closedloop.replay.recordings.chunks import Span, find_span, read_span
 from closedloop.replay.recordings.recording import Block, RecordedStream
-from closedloop.replay.recordings.session import MARKERS, SessionRecording
+from closedloop.replay.recordings.session import MARKERS, TRIGGER, SessionRecording
 from closedloop.session import SessionReader
 
 HEARD_WITHIN_S = 0.08
@@ -74,7 +74,9 @@ class FollowedSession:
         self._per_trial = spec.kind == "trials"
         self.silence_s = spec.liveness.max_silence_ms / 1000
         self._streams = [
-            self._stream(recorded, described) for described in recording.streams if described.role != MARKERS
+            self._stream(recorded, described)
+            for described in recording.streams
+            if described.role not in (MARKERS, TRIGGER)
         ]
         self.streams: Sequence[RecordedStream] = [stream.described for stream in self._streams]
         trials = _valid_trials(recorded)

@@ -18,7 +18,7 @@ class RecordedStream:
     """A stream as it presented itself when it was recorded.
 
     Attributes:
-        role: in a session ``"response"``, ``"fixation"`` or ``"markers"``; empty in other recordings.
+        role: in a session ``"response"``, ``"fixation"``, ``"markers"`` or ``"trigger"``; empty in other recordings.
         nominal_hz: nominal rate; 0 for an irregular stream.
         dtype: numpy name of the values, or ``"string"``.
         first_s: time of its first sample in the recording.

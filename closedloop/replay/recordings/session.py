@@ -26,6 +26,9 @@ from closedloop.session import SessionReader
 MARKERS = "markers"
 MARKER_NAME = "closedloop-markers"
 MARKER_TYPE = "Markers"
+# what came on the trigger's path in scan runs, as it came
+TRIGGER = "trigger"
+TRIGGER_NAME = "closedloop-trigger"
 _BLOCK_MARKERS = 256
 
 
@@ -47,6 +50,7 @@ class SessionRecording:
             session_id = reader.meta().get("session", reader.folder.name)
             runs, markers = reader.table("runs"), reader.table("markers")
             keys, infos = reader.table("streams"), reader.details("streams", "info")
+            pulses = reader.table("pulses").sort_values("time_s", kind="stable")
         self._infos: dict[tuple[str, int], Mapping[str, Any]] = {
             (str(role), int(run)): info
             for role, run, info in zip(keys["role"], keys["run"], infos, strict=True)
@@ -56,8 +60,10 @@ class SessionRecording:
         times_s, marker_runs = markers["time_s"].to_numpy(), markers["run"].to_numpy()
         shift_s, notes = shifts(self._runs(runs.to_dict("records"), marker_runs, times_s))
         self.notes: Sequence[str] = notes
-        marker_times = times_s + np.array([shift_s[int(run)] for run in marker_runs], dtype=np.float64)
+        marker_times = times_s + _of_runs(shift_s, marker_runs)
+        pulse_times = pulses["time_s"].to_numpy() + _of_runs(shift_s, pulses["run"].to_numpy())
         edges = [span.first_s + shift_s[span.run] for spans in self._spans.values() for span in spans]
+        edges += pulse_times.tolist()
         if not edges and not len(marker_times):
             raise RecordingError(
                 str(self.path),
@@ -67,18 +73,30 @@ class SessionRecording:
             )
         start_s = float(min([*edges, *marker_times]))
         self._shift_s = {run: by_s - start_s for run, by_s in shift_s.items()}
-        self._marker_times: Float64 = marker_times - start_s
-        self._marker_texts = [_marker_text(text, session_id) for text in markers["payload"]]
-        self.streams: Sequence[RecordedStream] = [self._describe(role) for role in self._spans]
-        if len(marker_times):
-            self.streams = [*self.streams, self._describe_markers(session_id)]
+        self._texts: dict[str, tuple[Float64, list[str]]] = {
+            MARKERS: (
+                marker_times - start_s,
+                [_marker_text(text, session_id) for text in markers["payload"]],
+            ),
+            TRIGGER: (pulse_times - start_s, [str(mark) for mark in pulses["mark"]]),
+        }
+        self.streams: Sequence[RecordedStream] = [
+            *(self._describe(role) for role in self._spans),
+            *(
+                self._describe_texts(role, session_id)
+                for role, (times, _) in self._texts.items()
+                if len(times)
+            ),
+        ]
         self.duration_s = max(stream.last_s for stream in self.streams)
 
     def blocks(self, stream: int, since_s: float = 0.0) -> Iterator[Piece]:
         """See ``Recording``."""
         chosen = self.streams[stream]
         trim = Trim(since_s)
-        pieces = self._markers() if chosen.role == MARKERS else self._samples(chosen, since_s)
+        pieces = (
+            self._text_blocks(chosen.role) if chosen.role in self._texts else self._samples(chosen, since_s)
+        )
         for piece in pieces:
             kept = piece if isinstance(piece, Damage) else trim(piece)
             if kept is not None:
@@ -92,11 +110,11 @@ class SessionRecording:
             for piece in read_span(self._file, span, stream.channels, stream.dtype, since_s - by_s):
                 yield piece if isinstance(piece, Damage) else Block(piece.times_s + by_s, piece.values)
 
-    def _markers(self) -> Iterator[Piece]:
-        for first in range(0, len(self._marker_texts), _BLOCK_MARKERS):
+    def _text_blocks(self, role: str) -> Iterator[Piece]:
+        times, texts = self._texts[role]
+        for first in range(0, len(texts), _BLOCK_MARKERS):
             part = slice(first, first + _BLOCK_MARKERS)
-            values = np.array(self._marker_texts[part], dtype=object)[:, None]
-            yield Block(self._marker_times[part], values)
+            yield Block(times[part], np.array(texts[part], dtype=object)[:, None])
 
     def _find_spans(self) -> tuple[dict[str, list[Span]], list[LeftOut]]:
         """Return the spans of each role, run by run, and those that don't fit the first one of their role."""
@@ -150,11 +168,17 @@ class SessionRecording:
             },
         )
 
-    def _describe_markers(self, session_id: str) -> RecordedStream:
-        times = self._marker_times
-        source_id, form = f"closedloop-{session_id}", "string"
+    def _describe_texts(self, role: str, session_id: str) -> RecordedStream:
+        times, _ = self._texts[role]
+        name, source_id = MARKER_NAME, f"closedloop-{session_id}"
+        if role == TRIGGER:
+            name, source_id = TRIGGER_NAME, f"closedloop-trigger-{session_id}"
         span_s = (float(times.min()), float(times.max()))
-        return RecordedStream(MARKERS, MARKER_NAME, MARKER_TYPE, source_id, 0.0, 1, form, *span_s)
+        return RecordedStream(role, name, MARKER_TYPE, source_id, 0.0, 1, "string", *span_s)
+
+
+def _of_runs(shift_s: Mapping[int, float], runs: np.ndarray[Any, Any]) -> Float64:
+    return np.array([shift_s[int(run)] for run in runs], dtype=np.float64)
 
 
 def _marker_text(stored: str, session_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from closedloop.session.salvage.work import Rows, dicts, drop, listed, put
@@ -63,6 +64,25 @@ def name_missing(tables: Rows) -> list[str]:
             gone = sorted(set(range(max(own) + 1)) - own)
             if gone:
                 missing.append(f"{listed(what, gone)} of scan run {scan}")
+    return missing + _lost_wholly(tables)
+
+
+def _lost_wholly(tables: Rows) -> list[str]:
+    """Say what is missing at the end, where numbers have no gap: a run's sum of pulses, its trials' plan."""
+    missing = []
+    known = {row["scan"] for row in dicts(tables["planned"])}
+    highest: dict[int, int] = {}
+    for row in dicts(tables["pulses"]):
+        highest[row["scan"]] = max(highest.get(row["scan"], -1), row["pulse"])
+    for row in dicts(tables["scans"]):
+        scan = row["scan"]
+        counted = json.loads(row["ledger"]).get("pulses", {}) if row["ledger"] else {}
+        short = sum(counted.values()) - 1 - highest.get(scan, -1)
+        if short > 0:
+            missing.append(f"the last {short} pulses of scan run {scan}")
+        trials = [trial for trial in dicts(tables["trials"]) if trial["generation"] == scan]
+        if scan not in known and trials:
+            missing.append(f"the plan of scan run {scan}")
     return missing
 
 

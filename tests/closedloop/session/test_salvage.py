@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from scan_session_factory import ABORTED, write_scan_session
 from session_factory import SessionPlan, write_session
 
 from closedloop.errors import (
@@ -305,3 +306,64 @@ def test_what_is_no_session_file_is_one_clear_error(
     (tmp_path / "session.sqlite").write_bytes(content)
     with pytest.raises(error):
         SessionReader(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scan_session(tmp_path_factory.mktemp("salvage") / "scans", ABORTED)
+
+
+OF_SCANS = ("scans", "planned", "pulses", "presses")
+
+
+def test_of_scan_runs_everything_is_saved(scans: Path, tmp_path: Path) -> None:
+    assert salvage(scans, tmp_path / "new").lost == []
+    for table in (*TABLES, *OF_SCANS):
+        assert rows(tmp_path / "new", table) == rows(scans, table)
+
+
+def test_a_lost_page_costs_its_own_rows_of_scan_runs_and_is_named(scans: Path, tmp_path: Path) -> None:
+    pages = (scans / "session.sqlite").stat().st_size // PAGE
+    total = len(rows(scans, "pulses"))
+    for page in range(0, pages, 3):
+        folder = tmp_path / str(page)
+
+        def wipe(data: bytearray, page: int = page) -> None:
+            data[page * PAGE : (page + 1) * PAGE] = bytes(PAGE)
+
+        result = salvage(copy_with(scans, folder / "bad", wipe), folder / "new")
+        kept = len(rows(folder / "new", "pulses"))
+        named = " ".join(result.lost)
+        assert kept == total or "pulse" in named, (page, named)
+        if rows(folder / "new", "scans") != rows(scans, "scans"):
+            assert "scan run" in named, (page, named)
+        with SessionReader(folder / "new") as reader:
+            assert summarise(reader).damages == []
+            assert reader.broken_references() == []
+        shutil.rmtree(folder)
+
+
+def test_a_scan_run_whose_record_is_lost_has_a_stand_in(scans: Path, tmp_path: Path) -> None:
+    bad = Path(shutil.copytree(scans, tmp_path / "bad"))
+    connection = sqlite3.connect(bad / "session.sqlite")
+    start_s = connection.execute("SELECT start_s FROM scans WHERE scan = 3").fetchone()[0]
+    connection.execute("DELETE FROM scans WHERE scan = 3")
+    connection.commit()
+    connection.close()
+    result = salvage(bad, tmp_path / "new")
+    assert any("the record of scan run 3" in sentence for sentence in result.lost)
+    connection = sqlite3.connect(tmp_path / "new" / "session.sqlite")
+    stand_in = connection.execute("SELECT label, run, start_s, status FROM scans WHERE scan = 3").fetchone()
+    connection.close()
+    assert stand_in == ("lost3", 1, start_s, None)
+    export_session(tmp_path / "new")
+    write_report(tmp_path / "new")
+
+
+def test_a_file_of_schema_1_whose_number_is_damaged_is_known_by_its_tables(tmp_path: Path) -> None:
+    golden = Path(__file__).parents[2] / "golden" / "schema-1" / "rates"
+
+    def spoil(data: bytearray) -> None:
+        data[60:64] = struct.pack(">I", 99)
+
+    assert salvage(copy_with(golden, tmp_path / "bad", spoil), tmp_path / "new").lost == []

@@ -1,0 +1,8 @@
+"""Whether a scanner session follows from its seed, its protocol and what was heard."""
+
+from __future__ import annotations
+
+from closedloop.replay.scan_verification.findings import ScanCheck, ScanDifference, ScanVerification
+from closedloop.replay.scan_verification.verify import verify_scans
+
+__all__ = ["ScanCheck", "ScanDifference", "ScanVerification", "verify_scans"]

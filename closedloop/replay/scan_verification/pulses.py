@@ -1,0 +1,59 @@
+"""Whether the pulses are taken for the same when the ledger hears them again."""
+
+from __future__ import annotations
+
+import math
+
+from closedloop.protocol.scan import ScanProtocol
+from closedloop.replay.scan_verification.findings import ScanCheck, ScanDifference, ScanVerification
+from closedloop.scan.ledger import PulseLedger
+from closedloop.scan.past import recorded_pulses
+from closedloop.scan.recorded import RecordedScan
+
+_SAME_S = 1e-9
+
+
+def check_pulses(scan: RecordedScan, protocol: ScanProtocol, found: ScanVerification) -> None:
+    """Feed the recorded pulses to a new ledger and compare verdicts, volumes, residuals and the start.
+
+    Args:
+        scan: as recorded.
+        protocol: of the session.
+        found: takes what is found.
+    """
+    scanner = protocol.scanner.model_copy(update={"volumes": scan.volumes})
+    ledger = PulseLedger(scanner, scan.armed_s)
+    table = scan.pulses
+    found.count(ScanCheck.PULSES, len(table))
+
+    def differ(what: str, detail: str, pulse: int | None = None) -> None:
+        found.differences.append(ScanDifference(ScanCheck.PULSES, what, detail, scan.scan, scan.name, pulse))
+
+    recorded = zip(
+        table["pulse"].tolist(),
+        table["verdict"].tolist(),
+        table["volume"].tolist(),
+        table["residual_s"].tolist(),
+        recorded_pulses(scan),
+        strict=True,
+    )
+    for number, verdict, volume, residual_s, pulse in recorded:
+        ledger.tick(pulse.time_s)  # what had not come by then was missing
+        entry, _ = ledger.feed(pulse)
+        if entry.pulse != number:
+            differ("number", f"recorded {number}; it is the pulse {entry.pulse} that is in the file", number)
+            return  # all that follows is off by the same
+        if entry.verdict != verdict:
+            differ("verdict", f"recorded '{verdict}'; the ledger says '{entry.verdict}'", number)
+        elif entry.volume != (volume if isinstance(volume, int) else None):
+            differ("volume", f"recorded {volume}; the ledger says {entry.volume}", number)
+        elif not _same(entry.residual_s, residual_s):
+            detail = f"recorded {1000 * residual_s:.6f} ms; the ledger says {1000 * entry.residual_s:.6f} ms"
+            differ("residual", detail, number)
+    start_s = ledger.start_s() if ledger.start_known else math.nan
+    if scan.started and not _same(math.nan if start_s is None else start_s, scan.start_s):
+        differ("start", f"recorded {scan.start_s:.6f} s; the ledger says {start_s} s")
+
+
+def _same(one: float, other: float) -> bool:
+    return (math.isnan(one) and math.isnan(other)) or abs(one - other) <= _SAME_S

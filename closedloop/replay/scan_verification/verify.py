@@ -1,0 +1,48 @@
+"""Draws, renders, counts and judges a recorded scanner session again, and compares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from closedloop.protocol.scan import ScanProtocol
+from closedloop.replay.scan_verification.findings import ScanVerification
+from closedloop.replay.scan_verification.images import check_images
+from closedloop.replay.scan_verification.plans import check_plan
+from closedloop.replay.scan_verification.pulses import check_pulses
+from closedloop.replay.scan_verification.trials import check_answers, check_trials
+from closedloop.scan.recorded import read_scans
+from closedloop.scan.records import RunPlan
+from closedloop.scan.stimuli import StimulusSet
+from closedloop.session import SessionReader
+
+
+def verify_scans(
+    reader: SessionReader,
+    protocol: ScanProtocol,
+    stimuli: StimulusSet | None,
+    plans: Sequence[RunPlan] | None,
+) -> ScanVerification:
+    """Compare a scanner session with what its seed, its protocol and what was heard give.
+
+    Each step starts from the record of the step before (verdicts from recorded stamps, judgements from recorded
+    flips), so one changed number is one difference and not a flood.
+
+    Args:
+        reader: of the session.
+        protocol: of the session.
+        stimuli: made anew; None: they can't be, and are not compared.
+        plans: of all runs, drawn anew; None: they can't be, and are not compared.
+
+    Raises:
+        SessionError: the file can't be read.
+    """
+    found = ScanVerification()
+    if stimuli is not None:
+        check_images(reader, stimuli, found)
+    for scan in read_scans(reader, protocol):
+        if plans is not None:
+            check_plan(scan, plans, found)
+        check_pulses(scan, protocol, found)
+        check_trials(reader, scan, found)
+        check_answers(scan, protocol, found)
+    return found
