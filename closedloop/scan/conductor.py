@@ -166,7 +166,7 @@ class ScanSession:
         undone = [plan.label for plan in self._plans if plan.label not in self._completed]
         tried = tuple(label for label in undone if self._attempts.get(label))
         if director.abort is not None:
-            return ScanOutcome("aborted", director.abort, tried)
+            return ScanOutcome("aborted", f"aborted {director.abort}", tried)
         if director.end is not None and undone:
             return ScanOutcome("stopped", director.end, tried)
         if undone:

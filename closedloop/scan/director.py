@@ -91,7 +91,7 @@ class ScanDirector:
     def _obey(self, command: Command, in_run: bool) -> None:
         kind = command.kind
         if kind is CommandKind.ABORT:
-            words = f"aborted by the person at the console ({command.text or command.where})"
+            words = f"by the person at the console ({command.text or command.where})"
             self.abort_run = words
             if not in_run or command.where == "signal":
                 self.abort = words

@@ -26,7 +26,7 @@ def press(time_s: float, key: str = "1") -> ButtonPress:
     ],
 )
 def test_a_press_answers_the_last_event_that_asked(time_s: float, key: str, event: int | None) -> None:
-    answers = Answers(("1",), limit_s=2.0 if time_s < 13 else 1.5)
+    answers = Answers(("1",), limit_s=2.2 if time_s < 13 else 1.5)
     answers.ask(4, 12.0)
     answers.ask(3, 10.0)  # in whatever order they are told
     assert answers.feed(press(time_s, key)) == event
