@@ -134,6 +134,11 @@ def load_scan(path: Path | str, overrides: Iterable[str] = (), *, check_files: b
     return LoadedScan(*_load(Path(path), overrides, ScanProtocol, check_scan, checks))
 
 
+def load_by_kind(path: Path | str, overrides: Iterable[str] = ()) -> LoadedProtocol | LoadedScan:
+    """Load a protocol file of either kind; see ``load_protocol`` and ``load_scan``."""
+    return load_scan(path, overrides) if protocol_kind(path) == "scan" else load_protocol(path, overrides)
+
+
 def _load(
     path: Path,
     overrides: Iterable[str],

@@ -46,10 +46,10 @@ def streams(
     quiet_lsl()
     with ExitStack() as configured:
         if protocol is not None:
-            from closedloop.protocol.load import load_protocol
+            from closedloop.protocol.load import load_by_kind
             from experiments.network import lsl_as_in
 
-            configured.enter_context(lsl_as_in(load_protocol(protocol).protocol.lsl))
+            configured.enter_context(lsl_as_in(load_by_kind(protocol).protocol.lsl))
         # imported late: pylsl reads its configuration when it is imported
         from hardware.lsl.discover import list_streams
 

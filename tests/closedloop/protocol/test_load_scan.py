@@ -10,7 +10,7 @@ from PIL import Image
 from closedloop.errors import ProtocolError, ReferenceImageError
 from closedloop.protocol.document import read_document
 from closedloop.protocol.fields import choices_in, homes_of, section_at, sections, without_kinds
-from closedloop.protocol.load import load_protocol, load_scan, protocol_kind
+from closedloop.protocol.load import load_by_kind, load_protocol, load_scan, protocol_kind
 from closedloop.protocol.reference import REFERENCE_FILES, with_tables
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.protocol.sections.scan_design import Block
@@ -88,6 +88,10 @@ def test_a_file_says_what_it_is_for(write, minimal, scan):
     assert protocol_kind(scan) == "scan"
     evolution = write(minimal, "evolution.yaml")
     assert protocol_kind(evolution) == "evolution"
+    assert [load_by_kind(path, ["seed=3"]).protocol.kind for path in (scan, evolution)] == [
+        "scan",
+        "evolution",
+    ]
     with pytest.raises(ProtocolError, match=r"scna.yaml:1, kind: found the text 'scna'.*Did you mean 'scan'"):
         protocol_kind(write("kind: scna\n", "scna.yaml"))
     assert error_of(evolution) == (
