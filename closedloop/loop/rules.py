@@ -9,6 +9,8 @@ from closedloop.protocol.sections.response import RATE_TOLERANCE
 from closedloop.scoring import Kind, ResponseRule, Window, combine_response
 from closedloop.scoring import Response as Measured
 
+VOLUME_TOLERANCE = 0.1
+
 
 def rule_of(spec: Response, units: Units, stream: StreamInfo) -> ResponseRule:
     """Return how the responses of a thread are measured.
@@ -45,6 +47,7 @@ def rule_of(spec: Response, units: Units, stream: StreamInfo) -> ResponseRule:
         max_rate_hz=spec.artefact.max_rate_hz,
         all_units_known=kind is Kind.SPIKES and spec.unit_count is not None,
         stamped_early_s=_stamped_early_s(spec) if kind.binned else 0.0,
+        tolerance_bins=tolerance_of(spec),
         in_percent=spec.volumes is not None and spec.volumes.percent_signal_change,
     )
 
@@ -66,6 +69,15 @@ def value_of(spec: Response, units: Units, response: Measured) -> float:
         subtract_baseline=spec.subtract_baseline and spec.kind != "trials",
         percent=relative and spec.kind != "trials",
     )
+
+
+def tolerance_of(spec: Response) -> float:
+    """Return how far the step between two stamps may be off, as a share of a bin.
+
+    A window of a volume or two would not miss one of which it needs half, so with volumes little is forgiven:
+    enough for a TR that is not quite what was said, and for stamps taken by a busy program.
+    """
+    return ResponseRule.tolerance_bins if spec.volumes is None else VOLUME_TOLERANCE
 
 
 def _stamped_early_s(spec: Response) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pylsl
 
+from closedloop.loop.rules import tolerance_of
 from closedloop.ports import StreamInfo
 from closedloop.protocol.models import Protocol
 from closedloop.scoring import ResponseRule
@@ -144,7 +145,7 @@ def slack(nominal_hz: float, protocol: Protocol) -> tuple[float, float]:
     more than its slack in the longest window would spoil every trial.
     """
     response = protocol.response
-    slack_s = max(ResponseRule.tolerance_bins / nominal_hz, ResponseRule.tolerance_s)
+    slack_s = max(tolerance_of(response) / nominal_hz, ResponseRule.tolerance_s)
     windows = (response.window_in_use, response.baseline_in_use)
     longest_s = max(window.end_ms - window.start_ms for window in windows if window is not None) / 1000
     return slack_s, min(RATE_SHARE, slack_s / longest_s)

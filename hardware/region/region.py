@@ -25,7 +25,7 @@ from hardware.subject.markers import MarkerListener
 from hardware.subject.neurons import Neurons
 from hardware.subject.outlet import FailingOutlet
 
-_GIVE_UP_S = 0.5  # a picture whose drive is not known by then drives nothing
+_GIVE_UP_S = 3.0  # a picture whose drive is not known by then drives nothing; until then volumes wait
 
 
 class Region:

@@ -24,7 +24,7 @@ class CurvePanel:
     means_hz: Float64
 
 
-def draw_curves(threads: Sequence[CurvePanel]) -> bytes:
+def draw_curves(threads: Sequence[CurvePanel], unit: str = "spikes/s") -> bytes:
     """Draw one panel a thread, side by side, on one scale."""
     with style.look():
         columns = min(2, len(threads))
@@ -33,7 +33,7 @@ def draw_curves(threads: Sequence[CurvePanel]) -> bytes:
         for axis, panel in zip(axes, threads, strict=False):
             _draw(axis, panel, titled=len(threads) > 1)
         for axis in axes[:: max(1, columns)]:
-            axis.set_ylabel("response (spikes/s)")
+            axis.set_ylabel(f"response ({unit})")
         for axis in axes[len(threads) :]:
             axis.remove()
         return style.svg(figure)

@@ -32,7 +32,13 @@ class PsthPanel:
     courses: Sequence[Course]
 
 
-def draw_psth(threads: Sequence[PsthPanel], window: Window, baseline: Window | None, on_s: float) -> bytes:
+def draw_psth(
+    threads: Sequence[PsthPanel],
+    window: Window,
+    baseline: Window | None,
+    on_s: float,
+    label: str = "rate (spikes/s)",
+) -> bytes:
     """Draw one panel a thread with the windows shaded and the time on screen marked."""
     with style.look():
         columns = min(2, len(threads))
@@ -41,7 +47,7 @@ def draw_psth(threads: Sequence[PsthPanel], window: Window, baseline: Window | N
         for axis, panel in zip(axes, threads, strict=False):
             _draw(axis, panel, window, baseline, on_s, titled=len(threads) > 1)
         for axis in axes[:: max(1, columns)]:
-            axis.set_ylabel("rate (spikes/s)")
+            axis.set_ylabel(label)
         for axis in axes[len(threads) :]:
             axis.remove()
         return style.svg(figure)

@@ -11,7 +11,7 @@ from closedloop.report.blocks import Block, Bullets, Figure, Remark, Section, Ta
 from closedloop.report.figures import style
 from closedloop.report.figures.curve import CurvePanel, draw_curves
 from closedloop.report.material import EvolvingThread, Material
-from closedloop.report.words import NONE, count, listed, mean_sem, number, p_value
+from closedloop.report.words import NONE, count, listed, mean_sem, number, p_value, unit_of
 from closedloop.scoring import Curve, Significance, Welch, curve, significance
 
 
@@ -22,6 +22,7 @@ class ThreadCourse:
     thread: EvolvingThread
     curve: Curve
     significance: Significance
+    unit: str = "spikes/s"
 
     @property
     def known(self) -> list[int]:
@@ -43,7 +44,8 @@ def courses(material: Material) -> list[ThreadCourse]:
     for thread in material.threads:
         scores = material.of_thread(material.scores, thread)
         columns = (scores["generation"], scores["kind"] == "reference", scores["mean"])
-        found.append(ThreadCourse(thread, curve(*columns), significance(*columns)))
+        unit = unit_of(material.protocol)
+        found.append(ThreadCourse(thread, curve(*columns), significance(*columns), unit))
     return found
 
 
@@ -59,7 +61,7 @@ def section(material: Material, found: Sequence[ThreadCourse]) -> Section:
         blocks.append(
             Text(
                 f"The optimizer was told scores normalised by the references: the response {how} the mean of"
-                " its generation's references. Curve and test use the responses themselves, in spikes/s."
+                f" its generation's references. Curve and test use the responses themselves, in {known[0].unit}."
             )
         )
     blocks += _test(known)
@@ -72,12 +74,12 @@ def sentence(course: ThreadCourse) -> str:
     if not course.known:
         return "No generation was completed with a valid trial of an evolved image."
     first, last = course.known[0], course.known[-1]
-    began = mean_sem(evolved.mean[first], evolved.sem[first], "spikes/s")
+    began = mean_sem(evolved.mean[first], evolved.sem[first], course.unit)
     if first == last:
         images = count(int(evolved.n[first]), "image")
         return f"One generation was completed; its evolved images evoked {began} (mean ± sem, {images})."
     verb = "rose" if evolved.mean[last] > evolved.mean[first] else "went"
-    ended = mean_sem(evolved.mean[last], evolved.sem[last], "spikes/s")
+    ended = mean_sem(evolved.mean[last], evolved.sem[last], course.unit)
     factor = f", {course.rise:.1f} times the start" if np.isfinite(course.rise) else ""
     text = (
         f"Evolved images: the mean response {verb} from {began} in generation {first} to {ended} in generation"
@@ -85,7 +87,7 @@ def sentence(course: ThreadCourse) -> str:
     )
     if np.isfinite(reference.mean[[first, last]]).all():
         before = mean_sem(reference.mean[first], reference.sem[first])
-        after = mean_sem(reference.mean[last], reference.sem[last], "spikes/s")
+        after = mean_sem(reference.mean[last], reference.sem[last], course.unit)
         text += f" References: from {before} to {after}."
     return text
 
@@ -111,7 +113,7 @@ def _figure(material: Material, known: Sequence[ThreadCourse]) -> Figure:
         " a generation). Each dot is one evolved image, averaged over its valid trials."
     )
     alt = " ".join(f"{course.thread.name}: {sentence(course)}" for course in known)
-    return Figure(draw_curves(panels), alt, caption)
+    return Figure(draw_curves(panels, known[0].unit), alt, caption)
 
 
 def _gaps(found: Sequence[ThreadCourse]) -> list[Block]:
@@ -156,7 +158,7 @@ def _test(known: Sequence[ThreadCourse]) -> list[Block]:
                 header,
                 rows,
                 numeric=(4, 5, 6, 7),
-                caption="Mean responses in spikes/s, generations in brackets.",
+                caption=f"Mean responses in {known[0].unit}, generations in brackets.",
                 wide=True,
             ),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,9 +21,23 @@ from closedloop.report.words import count, listed
 from closedloop.scoring import ResponseRule, Window, psth
 
 TITLE = "Responses in time"
-BIN_S = 0.01
-BEFORE_S = 0.05
-AFTER_WINDOW_S = 0.1
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How finely and how far around an onset the course is shown, in seconds."""
+
+    bin_s: float = 0.01
+    before_s: float = 0.05
+    after_window_s: float = 0.1
+
+    @classmethod
+    def of(cls, protocol: Protocol) -> Scale:
+        """Return the rig's, or in a scanner one that follows the TR."""
+        volumes = protocol.response.volumes
+        if volumes is None:
+            return cls()
+        return cls(volumes.tr_s / 2, 2 * volumes.tr_s, 3 * volumes.tr_s)
 
 
 def section(material: Material, found: Sequence[ThreadCourse]) -> Section:
@@ -47,9 +62,11 @@ def section(material: Material, found: Sequence[ThreadCourse]) -> Section:
     blocks: list[Block] = []
     if panels:
         window, baseline = _windows(protocol)
-        drawing = draw_psth(panels, window, baseline, protocol.presentation.on_ms / 1000)
+        label = "rate (spikes/s)" if protocol.response.volumes is None else "signal (% of before onset)"
+        drawing = draw_psth(panels, window, baseline, protocol.presentation.on_ms / 1000, label)
         caption = (
-            f"Mean rate in bins of {1000 * BIN_S:g} ms around the onset of evolved images, valid trials only;"
+            f"Mean {'rate' if protocol.response.volumes is None else 'signal'} in bins of"
+            f" {1000 * Scale.of(protocol).bin_s:g} ms around the onset of evolved images, valid trials only;"
             " the band is ± 1 standard error over trials. What comes before the onset answers the image before. "
             + " ".join(notes)
         )
@@ -80,11 +97,15 @@ def _panel(material: Material, protocol: Protocol, course: ThreadCourse) -> tupl
         return None, "no valid trial of an evolved image, so there is nothing to average."
     rule = rule_of_thread(material, protocol, thread)
     window, _ = _windows(protocol)
-    span = Window(-BEFORE_S, window.end_s + AFTER_WINDOW_S)
+    scale = Scale.of(protocol)
+    span = Window(-scale.before_s, window.end_s + scale.after_window_s)
     drawn, notes = [], []
     for label, numbers in chosen:
         onsets = np.sort(trials[trials["generation"].isin(numbers)]["onset_s"].to_numpy(float))
-        one = _course(material, rule, thread, onsets, span, f"{label} ({_generations(numbers)})")
+        name = f"{label} ({_generations(numbers)})"
+        one = _course(material, rule, thread, onsets, span, scale.bin_s, name)
+        if one is not None and protocol.response.volumes is not None:
+            one = _in_percent(one)
         if one is None:
             notes.append(f"no samples are in the file for the {label} trials.")
             continue
@@ -119,19 +140,33 @@ def rule_of_thread(material: Material, protocol: Protocol, thread: EvolvingThrea
 
 
 def _course(
-    material: Material, rule: ResponseRule, thread: EvolvingThread, onsets: Float64, span: Window, label: str
+    material: Material,
+    rule: ResponseRule,
+    thread: EvolvingThread,
+    onsets: Float64,
+    span: Window,
+    bin_s: float,
+    label: str,
 ) -> Course | None:
     around = samples_around(material.reader, rule, onsets, span)
     if around is None:
         return None
     times, values, narrow = around
-    result = psth(narrow, times, values, onsets, span, BIN_S)
+    result = psth(narrow, times, values, onsets, span, bin_s)
     units = thread.spec.get("units", {})
     if len(narrow.units) == 1:
         return Course(label, result.centres_s, result.rate_hz[:, 0], result.sem_hz[:, 0])
     weights = np.asarray(units.get("weights") or np.full(len(narrow.units), 1 / len(narrow.units)))
     unknown = np.full(len(result.rate_hz), np.nan)  # units are correlated: their errors do not add up
     return Course(label, result.centres_s, result.rate_hz @ weights, unknown)
+
+
+def _in_percent(course: Course) -> Course:
+    """Return a scanner's signal as its difference from that before the onset, in percent."""
+    before = course.centres_s < 0
+    level = course.rate_hz[before].mean() if before.any() else np.nan
+    percent = 100 * (course.rate_hz / level - 1)
+    return Course(course.label, course.centres_s, percent, 100 * course.sem_hz / level)
 
 
 def _windows(protocol: Protocol) -> tuple[Window, Window | None]:

@@ -11,7 +11,7 @@ from closedloop.exports.columns import rows
 from closedloop.ports import Pixels
 from closedloop.report.blocks import Block, Frame, Remark, Section, Strip
 from closedloop.report.material import EvolvingThread, Material
-from closedloop.report.words import mean_sem
+from closedloop.report.words import mean_sem, unit_of
 
 LARGEST_PX = 192  # twice what the page shows, for sharp screens; the exported images are whole
 
@@ -26,13 +26,20 @@ def section(material: Material) -> Section:
                 Remark(f"{thread.name}: no generation has a best image, because none was completed.")
             )
             continue
-        caption = "The evolved image with the highest score in each generation: its mean response (± sem where it was shown more than once) in spikes/s."
+        caption = (
+            "The evolved image with the highest score in each generation: its mean response"
+            f" (± sem where it was shown more than once) in {unit_of(material.protocol)}."
+        )
         blocks.append(Strip(thread.name, frames, caption if thread is material.threads[0] else ""))
     for thread in material.threads:
         frames = _references(material, thread)
         if frames:
             blocks.append(
-                Strip(f"References of {thread.name}", frames, "Their mean over the generations, in spikes/s.")
+                Strip(
+                    f"References of {thread.name}",
+                    frames,
+                    f"Their mean over the generations, in {unit_of(material.protocol)}.",
+                )
             )
     return Section("images", "The best image of each generation", blocks)
 

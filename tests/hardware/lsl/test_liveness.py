@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from closedloop.ports import StreamState, StreamStateChange
-from closedloop.protocol.models import Liveness
+from closedloop.protocol.models import Liveness, Response
 from hardware.lsl.liveness import LivenessMonitor, Thresholds, thresholds
 
 LIMITS = Thresholds(late_s=0.15, lost_s=0.4, recover_s=0.3)
@@ -154,3 +154,43 @@ def test_thresholds_follow_the_kind() -> None:
     assert thresholds("trials", 0, liveness, keep_alive=True) == Thresholds(0.1, 0.3, 0.05)
     assert thresholds("fixation", 0, liveness) == Thresholds(0.1, 0.3, 0.05)
     assert thresholds("fixation", 100, liveness) == Thresholds(0.1, 0.3, 0.05)
+
+
+def in_scanner(delay_s: float) -> LivenessMonitor:
+    spec = Response.model_validate(
+        {"stream": {"name": "x"}, "kind": "rates", "volumes": {"tr_s": 2.0, "delay_s": delay_s}}
+    )
+    return LivenessMonitor("response", thresholds("rates", 0.5, spec.liveness_in_use), 0.0)
+
+
+def hear_volumes(
+    monitor: LivenessMonitor, takes_s: float, ends_s: list[float], until_s: float
+) -> list[StreamState]:
+    """Hear a sample for each volume, stamped with its end, so much later; return the changes of state."""
+    seen, due = [], [(end_s + takes_s, end_s) for end_s in ends_s]
+    for k in range(round(until_s / 0.05)):
+        now_s = k * 0.05
+        while due and due[0][0] <= now_s:
+            monitor.heard(due.pop(0)[1], now_s)
+        change = monitor.tick(now_s)
+        seen += [change] if change is not None else []
+    return states(seen)
+
+
+@pytest.mark.parametrize("takes_s", [0.2, 3.9])
+def test_a_volume_every_two_seconds_is_live_however_late_the_pipeline(takes_s: float) -> None:
+    ends_s = [2.0 * k for k in range(1, 40)]
+    seen = hear_volumes(in_scanner(4.0), takes_s, ends_s, 78.0)
+    assert seen == [StreamState.LIVE]
+
+
+def test_one_lost_volume_is_borne_and_a_scanner_that_stops_is_not() -> None:
+    ends_s = [2.0 * k for k in range(1, 20) if k != 9]
+    monitor = in_scanner(1.0)
+    assert hear_volumes(monitor, 0.5, ends_s, 40.0) == [StreamState.LIVE]
+    ends_s = [2.0 * k for k in range(1, 10)]
+    assert hear_volumes(in_scanner(1.0), 0.5, ends_s, 40.0) == [
+        StreamState.LIVE,
+        StreamState.LATE,
+        StreamState.LOST,
+    ]

@@ -151,3 +151,13 @@ def test_a_configuration_names_session_and_scope(tmp_path: Path, monkeypatch: py
     assert "TTLOverride = 0\n" in config_text("rig-7", "machine")
     with pytest.raises(StreamError, match="session id"):
         config_text("rig\n[ports]")
+
+
+def test_a_stream_of_volumes_must_have_the_rate_of_the_tr() -> None:
+    volumes = replace(RATES, nominal_hz=0.5)
+    spec = response("rates", volumes={"tr_s": 2.0})
+    check_response(volumes, spec)
+    with pytest.raises(StreamMismatchError, match=r"1 Hz.*0.5 Hz.*response.volumes.tr_s"):
+        check_response(replace(volumes, nominal_hz=1.0), spec)
+    with pytest.raises(StreamMismatchError, match="irregular"):
+        check_response(replace(volumes, nominal_hz=0.0), spec)
