@@ -12,7 +12,8 @@ import pylsl
 
 from closedloop.errors import TriggerError
 from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo
-from hardware.triggers.ear import CHECK_S, Emit, hurry, measure_wake_up
+from hardware.triggers.ear import CHECK_S, Emit, hurry
+from hardware.triggers.tty_delay import measure_tty_delay
 
 _BITS = 10  # of a byte on the wire: start, eight, stop
 
@@ -40,8 +41,8 @@ class SerialBytesEar:
         """Open the port; what had come before is thrown away."""
         self._serial = open_port(self._port, self._baud)
         latency_s = low_latency(self._serial)
-        wake_up_s, priority = measure_wake_up()
-        self._uncertainty_s = self._byte_s + wake_up_s + latency_s
+        system_s, priority = measure_tty_delay()
+        self._uncertainty_s = self._byte_s + system_s + latency_s
         return TriggerInfo(
             path="serial",
             device=f"{self._port} at {self._baud} baud, byte {'any' if self._byte is None else hex(self._byte)}",
@@ -51,7 +52,7 @@ class SerialBytesEar:
                 "stamp": "when the byte was read, less its time on the wire",
                 "byte_s": self._byte_s,
                 "adapter_latency_s": latency_s,
-                "wake_up_s": wake_up_s,
+                "system_s": system_s,
                 "priority": priority,
                 "response_keys": list(self._keys.values()),
             },
