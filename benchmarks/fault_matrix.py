@@ -74,11 +74,14 @@ def main() -> None:
         "--offline", action="store_true", help="no path: the plan goes straight to the ledger"
     )
     parser.add_argument("--gaussian", action="store_true", help="offline: jitter of 5 ms standard deviation")
-    parser.add_argument("--faults", default="", help="only those whose name contains this")
+    parser.add_argument(
+        "--faults", default="", help="only those whose name contains one of these, separated by commas"
+    )
     parser.add_argument("--paths", default=",".join(PATHS), help="separated by commas")
     parser.add_argument("--at-once", type=int, default=20, help="runs in real time side by side")
     arguments = parser.parse_args()
-    cases = [case for case in CASES if arguments.faults in case.name]
+    wanted = arguments.faults.split(",")
+    cases = [case for case in CASES if any(part in case.name for part in wanted)]
     seeds = range(arguments.seed, arguments.seed + arguments.runs)
     if arguments.offline:
         results = {

@@ -71,6 +71,16 @@ class _Run:
         self._note(self.ledger.finish(pylsl.local_clock()))
         return judge(self.case, self.faults, self.sent or [], self.heard, self.section.tr_s)
 
+    def tell(self, outcome: Outcome) -> None:
+        """Say what happened in a run that did not go as it should."""
+        print(f"\n{self.case.name} over {self.path}, {self.faults}: {outcome}", file=sys.stderr)
+        zero_s = self.sent[0].time_s if self.sent else 0.0
+        for finding, known_s in self.heard.findings:
+            print(
+                f"  {known_s - zero_s:8.3f} s {finding.kind} {finding.count}: {finding.words}",
+                file=sys.stderr,
+            )
+
     def end(self) -> None:
         """End its processes (blocks)."""
         self.reader.close()
@@ -113,7 +123,10 @@ def over_paths(
                 if run.look():
                     continue
                 running.remove((run, key))
-                results[run.case.name, run.path].append(run.outcome())
+                outcome = run.outcome()
+                results[run.case.name, run.path].append(outcome)
+                if outcome.false_alarms or outcome.miscounted or outcome.unheard or not outcome.noticed:
+                    run.tell(outcome)
                 ending.append((pool.submit(run.end), key))
                 done += 1
                 print(f"\r{done} of {whole} runs", end="", file=sys.stderr, flush=True)

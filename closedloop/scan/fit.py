@@ -89,6 +89,10 @@ class RunningFit:
         """Return the place (in TRs) of a time, by the near line."""
         return (time_s - self._zero_s - self._level) / (self._nominal_s + self._slope)
 
+    def spread_s(self, x: float) -> float:
+        """Return the standard deviation of a pulse about its prediction at a place: its jitter and the line's."""
+        return self.scale_s * self._spread_factor(x)
+
     def add(self, x: float, time_s: float) -> None:
         """Take a pulse in: its place (in TRs) and its stamp."""
         if self.n == 0:
@@ -98,7 +102,8 @@ class RunningFit:
         y = time_s - self._zero_s - self._nominal_s * x
         error_s = y - self._level - self._slope * x
         if self.n >= SETTLED:
-            seen = 1.2533 * min(abs(error_s), 4 * self.scale_s)  # mean |error| of a Gaussian is sd / 1.2533
+            jitter_s = abs(error_s) / self._spread_factor(x)
+            seen = 1.2533 * min(jitter_s, 4 * self.scale_s)  # mean |error| of a Gaussian is sd / 1.2533
             self.scale_s = max(_SMALLEST_SCALE_S, self.scale_s + (seen - self.scale_s) / 16)
         if self.n >= NEAR:
             self._add_far(x, y, error_s)
@@ -164,6 +169,13 @@ class RunningFit:
             self._sums[power] += weight * x**power
         for power in range(3):
             self._sums[5 + power] += weight * y * x**power
+
+    def _spread_factor(self, x: float) -> float:
+        xs = [one for one, _ in self._near]
+        if len(xs) < 2:
+            return 1.0
+        middle = statistics.fmean(xs)
+        return math.sqrt(1 + 1 / len(xs) + (x - middle) ** 2 / _spread(xs))
 
     def _slopes(self) -> list[float]:
         points = list(self._near)

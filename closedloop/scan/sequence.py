@@ -18,6 +18,10 @@ UNSETTLED_JITTERS = 8
 """A Gaussian jitter whose standard deviation is the protocol's stays within this many."""
 
 
+SURE = 7
+"""Standard deviations that a pulse may be off; the deviation itself is known from few pulses at first."""
+
+
 class Sequence:
     """Stamps by slot, and the fit over them.
 
@@ -113,9 +117,7 @@ class Sequence:
         if self.running.n < SETTLED:
             early_s = max(self.slack_s, late_s)
         else:
-            # the near line turns about its middle, so that it is less sure the further ahead it is asked
-            ahead_s = max(0, slot - self.last - 1) * self.running.scale_s / 3
-            early_s = max(3 * self.jitter_s, 8 * self.running.scale_s + ahead_s)
+            early_s = max(3 * self.jitter_s, SURE * self.running.spread_s(self.grid.position(slot)))
         if math.isfinite(uncertainty_s):
             early_s += uncertainty_s
         widest_s = WIDEST * self.grid.interval_s

@@ -6,8 +6,13 @@ from closedloop.protocol.sections.scan import Scanner
 from closedloop.scan.findings import PulseFinding
 from closedloop.scan.fit import NEAR, SETTLED, RunningFit
 
-SURE = 4.5
+SURE = 4.3
 """Standard errors by which a TR must be off to be called so: about one false alarm in 100,000 pulses."""
+
+SURE_OF_FEW = 5.5
+"""As ``SURE``, while there are fewer than ``FEW`` pulses, of which a median of slopes has longer tails."""
+
+FEW = 8
 
 SURE_BEYOND = 2.5
 """Standard errors by which it must be off beyond the tolerance."""
@@ -61,7 +66,8 @@ class TrJudge:
         # the protocol's jitter is believed even where the first pulses happen to lie well
         se_s = fit.tr_se_s * max(self._jitter_s, fit.scale_s) / fit.scale_s
         off_s = fit.tr_s - self._tr_s
-        if abs(off_s) <= max(self._tolerance_s + SURE_BEYOND * se_s, SURE * se_s):
+        sure = SURE_OF_FEW if fit.n < FEW else SURE
+        if abs(off_s) <= max(self._tolerance_s + SURE_BEYOND * se_s, sure * se_s):
             return []
         self.tr_told = True
         percent = 100 * off_s / self._tr_s
