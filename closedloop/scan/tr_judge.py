@@ -7,7 +7,7 @@ from closedloop.scan.findings import PulseFinding
 from closedloop.scan.fit import NEAR, SETTLED, RunningFit
 
 SURE = 4.3
-"""Standard errors by which a TR must be off to be called so: about one false alarm in 100,000 pulses."""
+"""Standard errors by which a TR must be off to be called so."""
 
 SURE_OF_FEW = 5.5
 """As ``SURE``, while there are fewer than ``FEW`` pulses, of which a median of slopes has longer tails."""
