@@ -61,7 +61,7 @@ scanner:
   dummies: 2
   trigger: {{path: keyboard, key: "5"}}
 stimuli: {{size_px: [256, 256]}}
-design: {{kind: events, file: {file}, folder: ., missing: placeholder, null_types: [Fix, null, rest]}}
+design: {{kind: events, file: {file}, folder: ., missing: placeholder, null_types: [Fix, 'null', rest]}}
 """
 _KEYBOARD = "scanner.trigger={path: keyboard, key: '5'}"
 _LSL = "scanner.trigger={path: lsl, stream: {source_id: closedloop-scanner}, marker: volume}"
