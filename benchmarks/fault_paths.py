@@ -51,6 +51,8 @@ class _Run:
 
     def look(self) -> bool:
         """Take in what has come; False once the run is over."""
+        # read before the pulses are taken, so that none of those that wait is ever taken for missing
+        now_s = pylsl.local_clock()
         for event in self.reader.poll():
             if isinstance(event, TriggerDied):
                 raise RuntimeError(f"{self.case.name} over {self.path}: {event.reason}")
@@ -58,7 +60,6 @@ class _Run:
                 entry, findings = self.ledger.feed(event)
                 self.heard.entries.append((entry, event.time_s))
                 self._note(findings)
-        now_s = pylsl.local_clock()
         self._note(self.ledger.tick(now_s))
         if self.sent is None and self.pipe.poll():
             self.sent = [Sent(*row) for row in self.pipe.recv()]
