@@ -17,6 +17,7 @@ from closedloop.exports.frames import frames
 from closedloop.exports.generations import generations
 from closedloop.exports.tables import trials
 from closedloop.protocol.models import Protocol
+from closedloop.scan.recorded import is_scan, scan_protocol_of
 from closedloop.session import SessionReader
 
 
@@ -36,7 +37,8 @@ class Material:
 
     Attributes:
         reader: for samples and pixels, which are not read ahead.
-        protocol: None if the file's protocol is not one that this version can read.
+        protocol: of an evolution; None if the file's is not one that this version can read.
+        notes: of the protocol.
         scores: one row an image and generation, with ``kind`` of the image.
         displays: what the stage reported, one a run.
         environments: versions and machine, one a run.
@@ -45,6 +47,7 @@ class Material:
     reader: SessionReader
     meta: dict[str, str]
     protocol: Protocol | None
+    notes: str
     threads: tuple[EvolvingThread, ...]
     runs: pd.DataFrame
     displays: list[dict[str, Any]]
@@ -82,11 +85,17 @@ class Material:
 def read_material(reader: SessionReader) -> Material:
     """Read everything that the report needs, but for samples and pixels."""
     meta = reader.meta()
+    protocol = None if is_scan(reader) else _protocol(meta)
+    if protocol is not None:
+        notes = protocol.notes
+    else:
+        notes = scan_protocol_of(reader).notes if is_scan(reader) else ""
     images = reader.table("images")[["image", "kind", "row"]]
     return Material(
         reader=reader,
         meta=meta,
-        protocol=_protocol(meta),
+        protocol=protocol,
+        notes=notes,
         threads=_threads(reader),
         runs=reader.table("runs"),
         displays=reader.details("runs", "display"),

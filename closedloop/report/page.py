@@ -9,12 +9,26 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from closedloop.errors import SessionDamagedError
 from closedloop.exports.files import write_text
-from closedloop.report.blocks import Remark, Section
+from closedloop.report import scan_course
+from closedloop.report.blocks import Head, Remark, Section
 from closedloop.report.material import Material, read_material
 from closedloop.report.sections import course as course_section
-from closedloop.report.sections import deadtime, intime, log, parameters, pictures, streams, timing, validity
+from closedloop.report.sections import (
+    deadtime,
+    intime,
+    log,
+    parameters,
+    pictures,
+    scan_head,
+    scan_images,
+    scan_run,
+    streams,
+    timing,
+    validity,
+)
 from closedloop.report.sections.course import courses
 from closedloop.report.sections.head import head
+from closedloop.scan.recorded import is_scan, read_scans, scan_protocol_of
 from closedloop.session import SessionReader
 from closedloop.session.soundness import damage_told
 from closedloop.session.store import utc_now
@@ -41,8 +55,40 @@ def write_report(session_folder: Path) -> Path:
 
 def render(material: Material) -> str:
     """Return the page."""
+    if is_scan(material.reader):
+        top, sections = _of_scans(material)
+    else:
+        top, sections = _of_evolution(material)
+    environment = Environment(
+        loader=PackageLoader("closedloop.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        head=top,
+        sections=sections,
+        session=material.meta.get("session", material.reader.folder.name),
+        written=utc_now(),
+    )
+
+
+def _of_scans(material: Material) -> tuple[Head, list[Section]]:
+    protocol = scan_protocol_of(material.reader)
+    found = scan_course.courses(read_scans(material.reader, protocol), protocol)
+    return scan_head.head(material, found, protocol), [
+        *(scan_run.section(course, protocol) for course in found),
+        _guarded("images", "Images", lambda: scan_images.section(material, found)),
+        timing.section(material, of_scans=True),
+        log.section(material, without=("pulse",)),
+        *parameters.sections(material),
+    ]
+
+
+def _of_evolution(material: Material) -> tuple[Head, list[Section]]:
     found = courses(material)
-    sections = [
+    return head(material, found), [
         course_section.section(material, found),
         _guarded("images", "The best image of each generation", lambda: pictures.section(material)),
         _guarded("psth", intime.TITLE, lambda: intime.section(material, found)),
@@ -53,19 +99,6 @@ def render(material: Material) -> str:
         log.section(material),
         *parameters.sections(material),
     ]
-    environment = Environment(
-        loader=PackageLoader("closedloop.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
-        head=head(material, found),
-        sections=sections,
-        session=material.meta.get("session", material.reader.folder.name),
-        written=utc_now(),
-    )
 
 
 def _guarded(anchor: str, title: str, make: Callable[[], Section]) -> Section:

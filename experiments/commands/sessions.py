@@ -53,8 +53,9 @@ def export(
 ) -> None:
     """Write a session in the formats that others read, also one that crashed or still runs.
 
-    files: `events.tsv`, `tables/` and `images/`; parquet: these without the images; nwb: one NWB file;
-    bids: a BIDS dataset in a folder of its own, `bids/`.
+    files: `events.tsv` (of an evolution), `tables/` and `images/`; parquet: these without the images; nwb: one
+    NWB file; bids: a BIDS dataset in a folder of its own, `bids/`, of a scanner session with the events, triggers
+    and responses of every run.
 
     For example:
     ```

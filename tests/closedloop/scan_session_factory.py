@@ -202,11 +202,12 @@ class _Writer:
         start_s = ledger.start_s()
         if start_s is not None and ledger.start_known:
             self._show(scan, plan, start_s, attempt, over_s)
-        self.now_s = over_s
-        self._found(scan, ledger.finish(over_s))
+        # after a whole run pulses are listened to on: one that is not due would come then
+        self.now_s = over_s + (0.0 if attempt.end_s else 1.5 * scanner.tr_s)
+        self._found(scan, ledger.finish(self.now_s))
         if attempt.status is not None:
             reason = "all of it was shown" if attempt.status == "completed" else "aborted at the console"
-            self.scans.end(scan, over_s, attempt.status, reason, ledger.summary())
+            self.scans.end(scan, self.now_s, attempt.status, reason, ledger.summary())
 
     def _pulse(self, scan: int, ledger: PulseLedger, pulse: Pulse) -> None:
         known = ledger.start_known

@@ -34,7 +34,7 @@ def head(material: Material, found: Sequence[ThreadCourse]) -> Head:
         subtitle=f"{started[:10]}, {started[11:16]} UTC · {material.meta.get('session', material.reader.folder.name)}",
         verdict=verdict,
         mood=mood,
-        sentences=[f"{_what(material)} {_ending(material)}"],
+        sentences=[f"{_what(material)} {ending(material)}"],
         findings=[
             Finding(course.thread.name, style.thread_color(course.thread.index), _result(course))
             for course in found
@@ -77,7 +77,8 @@ def _what(material: Material) -> str:
     )
 
 
-def _ending(material: Material) -> str:
+def ending(material: Material) -> str:
+    """Say how the session ended, and why."""
     last = material.runs.iloc[-1]
     status = last["exit_status"]
     if not isinstance(status, str):

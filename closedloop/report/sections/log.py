@@ -13,9 +13,15 @@ TITLE = "Notes and events"
 MOST_ROWS = 300
 
 
-def section(material: Material) -> Section:
-    """Return the section with what the person at the rig wrote first, then everything else."""
+def section(material: Material, *, without: tuple[str, ...] = ()) -> Section:
+    """Return the section with what the person at the rig wrote first, then everything else.
+
+    Args:
+        material: of the page.
+        without: kinds of event that are told elsewhere.
+    """
     events = material.reader.table("events").sort_values("time_s")
+    events = events[~events["kind"].isin(without)]
     blocks: list[Block] = []
     rows = []
     for kind, time_s, detail in zip(events["kind"], events["time_s"], events["detail"], strict=True):
@@ -26,8 +32,8 @@ def section(material: Material) -> Section:
             blocks.append(Quote(text, when))
         else:
             rows.append([when, str(kind), _words(known)])
-    if material.protocol is not None and material.protocol.notes:
-        blocks.insert(0, Quote(material.protocol.notes, "in the protocol"))
+    if material.notes:
+        blocks.insert(0, Quote(material.notes, "in the protocol"))
     if rows:
         blocks.append(Table(("time", "event", "detail"), rows[:MOST_ROWS], numeric=(0,)))
     if len(rows) > MOST_ROWS:

@@ -19,8 +19,13 @@ PACED = {
 }
 
 
-def section(material: Material) -> Section:
-    """Return the section with intervals, missed frames and durations."""
+def section(material: Material, *, of_scans: bool = False) -> Section:
+    """Return the section with intervals, missed frames and durations.
+
+    Args:
+        material: of the page.
+        of_scans: missed frames are told with each scan run, and its trials have no background of their own.
+    """
     blocks: list[Block] = [_display(material)]
     intervals = material.frames["interval_ms"].dropna().to_numpy(float)
     if not len(intervals):
@@ -43,7 +48,7 @@ def section(material: Material) -> Section:
     blocks.append(
         Figure(draw_intervals(intervals, period_ms if np.isfinite(period_ms) else 0.0), alt, caption)
     )
-    if missed:
+    if missed and not of_scans:
         blocks.append(_missed(material))
     blocks.append(_errors(material, intervals, period_ms))
     return Section("timing", TITLE, blocks)

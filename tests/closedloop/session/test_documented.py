@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scan_session_factory import write_scan_session
 from session_factory import SessionPlan, write_session
 
+from closedloop.exports.scan_tables import SCAN_TABLES
 from closedloop.exports.tables import TABLES
 from closedloop.session import SessionReader, database
 
@@ -56,6 +58,15 @@ def test_each_column_of_the_exported_tables_is_documented(tmp_path: Path) -> Non
             known = {*re.findall(r"`(\w+)`", row[0]), *SCHEMA.get(name, [])}
             known |= {column for column in make(reader) if re.fullmatch(r"dead_\w+_ms", column)}
             assert set(make(reader).columns) <= known, name
+
+
+def test_each_column_of_the_tables_of_scans_is_documented(tmp_path: Path) -> None:
+    folder = write_scan_session(tmp_path / "s")
+    with SessionReader(folder) as reader:
+        for name, make in SCAN_TABLES.items():
+            row = re.search(rf"^\| `{name}` \|.*$", PAGE, re.MULTILINE)
+            assert row, f"no row about {name}"
+            assert set(make(reader).columns) <= {*re.findall(r"`(\w+)`", row[0]), *SCHEMA.get(name, [])}, name
 
 
 def test_the_snippet_reads_a_session(tmp_path: Path) -> None:
