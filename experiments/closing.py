@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from closedloop.exports import export_session
+from closedloop.exports import export_bids, export_session
 from closedloop.protocol.models import Output
+from closedloop.protocol.sections.scan_runs import ScanOutput
 from closedloop.report import write_report
 
 
@@ -13,5 +14,7 @@ def write_outputs(folder: Path, wanted: Output) -> None:
     """Write tables, images and report of a session, as far as the protocol wants them."""
     if wanted.tables or wanted.images:
         export_session(folder, tables=wanted.tables, images=wanted.images)
+    if isinstance(wanted, ScanOutput) and wanted.bids:
+        export_bids(folder)
     if wanted.report:
         write_report(folder)

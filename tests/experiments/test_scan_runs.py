@@ -94,7 +94,7 @@ def test_images_that_follow_each_other_at_once_all_count(tmp_path: Path) -> None
 def test_the_subject_is_told_before_and_not_during_a_run(tmp_path: Path) -> None:
     session = prepare_scan(tmp_path / "one", ONE)
     words: dict[ScanState, set[str | None]] = {}
-    session.operator.show = lambda status: words.setdefault(status.state, set()).add(session.stage.words)  # type: ignore[method-assign]  # watches
+    session.operator.show = lambda status: words.setdefault(status.state, set()).add(session.stage.words)  # type: ignore[method-assign]  # looks at the stage whenever a status is shown
     session.run()
     assert words[ScanState.RUNNING] == {None}
     assert "lie still" in str(words[ScanState.ARMED] - {None})
