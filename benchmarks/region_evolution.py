@@ -15,6 +15,9 @@ many spikes/s these pictures drive the region's neurons above rest, by the netwo
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,22 +99,46 @@ def drives(folder: Path, neurons: Neurons) -> Float64:
     return np.asarray(mean, dtype=np.float64)
 
 
+def run_shuffled(changed: list[str], out: Path, place: Lab) -> Path:
+    """Run the control, which ``closedloop run`` has not: the stage shows other pictures than the loop believes."""
+    code = (
+        "import sys; from pathlib import Path; from experiments.evolution import run_evolution; "
+        "run_evolution(Path(sys.argv[1]), out=Path(sys.argv[2]), overrides=sys.argv[3:], control='shuffled')"
+    )
+    words = [sys.executable, "-c", code, str(PROTOCOL), str(out), *changed]
+    with out.with_name(f"{out.name}.txt").open("wb") as log:
+        subprocess.run(
+            words,
+            cwd=ROOT,
+            env=os.environ | place.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            check=True,
+        )
+    (folder,) = out.iterdir()
+    return folder
+
+
 def measure(
     place: Lab, seed: int, generations: int, speed: float, shuffled: bool, neurons: Neurons
 ) -> tuple[str, str]:
     """Run one session; return its row, and the course of its drives."""
     changed = changes(speed, seed, generations)
-    words = ["run", str(PROTOCOL), *settings(*changed), *(["--control", "shuffled"] if shuffled else [])]
+    words = ["run", str(PROTOCOL), *settings(*changed)]
     name = f"{'control' if shuffled else 'seed'}-{seed}"
     begun_s = time.monotonic()
     with region(place, place.folder / f"{name}-region.txt", changed, speed, seed):
-        session = Session(words, place.folder / name, place.environment)
-        with session:
-            code = session.wait(START_S + 2 * generations * 20 * 12 / speed)
-    if code:
-        return f"  {name:12} ended with {code}: {session.told[-400:]}", ""
-    signal, drive = mean_responses(session.folder), drives(session.folder, neurons)
-    with SessionReader(session.folder) as reader:
+        if shuffled:
+            folder = run_shuffled(changed, place.folder / name, place)
+        else:
+            with Session(words, place.folder / name, place.environment) as session:
+                code = session.wait(START_S + 3 * generations * 20 * 12 / speed)
+                folder = session.folder
+            if code:
+                return f"  {name:12} ended with {code}: {session.told[-400:]}", ""
+    signal, drive = mean_responses(folder), drives(folder, neurons)
+    with SessionReader(folder) as reader:
         trials = reader.table("trials")
     row = f"  {name:12}"
     for course, width in ((signal, 2), (drive, 1)):

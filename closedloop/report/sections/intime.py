@@ -62,7 +62,7 @@ def section(material: Material, found: Sequence[ThreadCourse]) -> Section:
     blocks: list[Block] = []
     if panels:
         window, baseline = _windows(protocol)
-        label = "rate (spikes/s)" if protocol.response.volumes is None else "signal (% of before onset)"
+        label = "rate (spikes/s)" if protocol.response.volumes is None else "signal (% change from onset)"
         drawing = draw_psth(panels, window, baseline, protocol.presentation.on_ms / 1000, label)
         caption = (
             f"Mean {'rate' if protocol.response.volumes is None else 'signal'} in bins of"
@@ -162,9 +162,9 @@ def _course(
 
 
 def _in_percent(course: Course) -> Course:
-    """Return a scanner's signal as its difference from that before the onset, in percent."""
-    before = course.centres_s < 0
-    level = course.rate_hz[before].mean() if before.any() else np.nan
+    """Return a scanner's signal as its difference from that of the volume before the onset, in percent."""
+    before = np.flatnonzero(course.centres_s < 0)[-2:]  # bins are half a volume
+    level = course.rate_hz[before].mean() if len(before) else np.nan
     percent = 100 * (course.rate_hz / level - 1)
     return Course(course.label, course.centres_s, percent, 100 * course.sem_hz / level)
 
