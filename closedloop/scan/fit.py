@@ -125,11 +125,14 @@ class RunningFit:
             return None
         sd = self.scale_s
         if self.n < NEAR:
+            slope = statistics.median(self._slopes())
+            level = statistics.median(y - slope * x for x, y in self._near)
+            # a few stamps that lie on no line are no ground to believe one
+            off_s = statistics.fmean(abs(y - level - slope * x) for x, y in self._near)
+            sd = max(sd, 1.2533 * off_s * math.sqrt(self.n / (self.n - 2)))
             xs = [x for x, _ in self._near]
             middle, spread = statistics.fmean(xs), _spread(xs)
             slope_se, middle_se = THEIL_LOSS * sd / math.sqrt(spread), sd * math.sqrt(math.pi / 2 / self.n)
-            slope = statistics.median(self._slopes())
-            level = statistics.median(y - slope * x for x, y in self._near)
         else:
             w, wx, wxx, _, _, wy, wxy, _ = self._sums
             middle, spread = wx / w, wxx - wx * wx / w
@@ -141,7 +144,7 @@ class RunningFit:
             tr_s=self._nominal_s + slope,
             start_se_s=math.hypot(middle_se, (at - middle) * slope_se),
             tr_se_s=slope_se,
-            scale_s=self.scale_s,
+            scale_s=sd,
             n=self.n,
         )
 

@@ -21,7 +21,7 @@ from closedloop.scan.relock import Relock, find_relock, slices_missed, starts_an
 from closedloop.scan.sequence import WIDEST, Sequence
 from closedloop.scan.tr_judge import TrJudge
 
-GRACE_TR = 0.35
+GRACE_TR = 0.4
 """A pulse that is due is waited for by so many TRs, as it may be late on its way to this program."""
 
 _EVEN_GAPS = 5

@@ -252,3 +252,11 @@ def test_a_first_pulse_that_came_late_on_its_way_shifts_neither_count_nor_fit() 
     fit = done.ledger.fit
     assert fit is not None
     assert fit.start_s == pytest.approx(ZERO_S, abs=0.005)
+
+
+def test_stamps_that_lie_on_no_line_are_no_other_tr() -> None:
+    late_s = [0.108, 0.06, 0.0, 0.03, 0.0]  # as a starved reader's were
+    done = run(
+        scanner(1.0), [number + late_s[number] for number in range(5)] + [float(n) for n in range(5, 20)]
+    )
+    assert without_a_fault(done)
