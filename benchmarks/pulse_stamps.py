@@ -83,7 +83,7 @@ def measure(path: str, pulses: int, folder: Path) -> Heard:
         text=True,
     )
     assert scanner.stdin is not None  # noqa: S101 - it was opened as a pipe
-    assert scanner.stdout is not None  # noqa: S101 - likewise
+    assert scanner.stdout is not None  # noqa: S101 - it was opened as a pipe
     scanner.stdout.readline()  # ready
     source = open_trigger(Scanner.model_validate({"tr_s": 2, "volumes": 1, "trigger": trigger}))
     try:

@@ -32,21 +32,24 @@ class VirtualClock:
 
     Args:
         start_s: the time that it starts at.
+        stride_s: it never sleeps for less: a session's loop mostly waits in small steps, each of which takes
+            computing.
     """
 
-    def __init__(self, start_s: float = 1000.0) -> None:
+    def __init__(self, start_s: float = 1000.0, stride_s: float = 0.0) -> None:
         self._now_s = float(start_s)
+        self._stride_s = stride_s
 
     def now(self) -> float:
         """Return the virtual time in seconds."""
         return self._now_s
 
     def sleep(self, seconds: float) -> None:
-        """Move the clock on by ``seconds`` at once; not at all for 0 or less.
+        """Move the clock on by ``seconds`` at once, or by a stride; without one not at all for 0 or less.
 
         Raises:
             ValueError: the time is not a finite number.
         """
         if not math.isfinite(seconds):
             raise ValueError(f"cannot sleep {seconds} s")
-        self._now_s += max(0.0, seconds)
+        self._now_s += max(0.0, seconds, self._stride_s)

@@ -59,7 +59,7 @@ def test_layers_import_one_way() -> None:
 
 _IMPORT_ALL = """
 import without_rig_libraries
-import importlib, pkgutil, closedloop
+import importlib, pkgutil, sys, closedloop
 count = 0
 for module in pkgutil.walk_packages(closedloop.__path__, "closedloop."):
     importlib.import_module(module.name)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.sessions import START_S, Program, Session, demo_subject, quick_demo
+from benchmarks.killing import answering, write_protocol
+from benchmarks.sessions import START_S, Session, quick_demo
 from benchmarks.witness import Listener, Watched, compare, observed
 from hardware.display import VirtualDisplay, virtual_display
 
 SIZE_PX = (1024, 768)  # of the demo's window
-GENERATIONS = 5
+GENERATIONS = 3
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,8 +53,8 @@ def watched(screen: VirtualDisplay, tmp_path_factory: pytest.TempPathFactory) ->
     return Watched(session.folder, exit_code, session.told, seen, listener.heard)
 
 
-@pytest.fixture(scope="module")
-def subject(screen: VirtualDisplay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    """The demo's subject in front of ``screen``, for sessions that bring none along."""
-    with demo_subject(tmp_path_factory.mktemp("subject") / "told.txt", "--display", screen.name) as subject:
-        yield subject
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The protocol of a small session that starts soon, with its response stream there."""
+    with answering():
+        yield write_protocol(tmp_path_factory.mktemp("small"))

@@ -45,7 +45,7 @@ def test_the_session_folder_holds_everything(watched: Watched) -> None:
 def test_logged_onsets_are_those_on_the_screen(watched: Watched) -> None:
     seen = watched.seen
     assert seen.sampled_hz > 2000
-    assert seen.valid >= 5 * 34
+    assert seen.valid >= 3 * 34
     # each trial that came on was seen to, and nothing else
     assert seen.onsets_seen == seen.shown
     # a wrong frame would be off by 16.7 ms
@@ -85,7 +85,7 @@ def test_each_answer_is_to_the_image_that_the_file_names(watched: Watched) -> No
 def test_dead_time_is_told_by_its_parts(watched: Watched) -> None:
     with SessionReader(watched.folder) as reader:
         timing = reader.details("generations", "timing")[1:]
-    assert len(timing) == 4
+    assert len(timing) == 2
     for parts in timing:
         total = parts.pop("total")
         assert set(parts) == {"waiting", "scoring", "breeding", "rendering", "upload"}

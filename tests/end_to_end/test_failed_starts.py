@@ -6,8 +6,6 @@ import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from benchmarks.sessions import PROTOCOL, Program, settings
 from hardware.display import VirtualDisplay
 
@@ -17,10 +15,10 @@ def _run(tmp_path: Path, *words: str, **environment: str) -> tuple[int, str]:
         return program.wait(), program.told
 
 
-def test_no_stream(tmp_path: Path, screen: VirtualDisplay) -> None:
+def test_no_stream(tmp_path: Path, screen: VirtualDisplay, small: Path) -> None:
     out = tmp_path / "sessions"
     changes = settings("response.stream.source_id=nobody", "limits.wait_for_stream_s=1")
-    code, told = _run(tmp_path, "run", str(PROTOCOL), "--out", str(out), *changes, DISPLAY=screen.name)
+    code, told = _run(tmp_path, "run", str(small), "--out", str(out), *changes, DISPLAY=screen.name)
     assert code == 5
     assert "nobody" in told
     assert "what to do" in told
@@ -65,15 +63,16 @@ def test_weights_that_are_not_the_ones_of_the_protocol(tmp_path: Path) -> None:
     assert not out.exists()
 
 
-@pytest.mark.usefixtures("subject")
-def test_an_existing_session_folder_is_not_touched(tmp_path: Path, screen: VirtualDisplay) -> None:
+def test_an_existing_session_folder_is_not_touched(
+    tmp_path: Path, screen: VirtualDisplay, small: Path
+) -> None:
     out = tmp_path / "sessions"
     out.mkdir()
     now = datetime.now().astimezone()
     # its name holds the second at which it starts
     for second in range(120):
-        (out / f"demo_evolution_{now + timedelta(seconds=second):%Y%m%d-%H%M%S}").mkdir()
-    code, told = _run(tmp_path, "run", str(PROTOCOL), "--out", str(out), DISPLAY=screen.name)
+        (out / f"killed_evolution_{now + timedelta(seconds=second):%Y%m%d-%H%M%S}").mkdir()
+    code, told = _run(tmp_path, "run", str(small), "--out", str(out), DISPLAY=screen.name)
     assert code == 7
     assert "what to do" in told
     assert not any(any(folder.iterdir()) for folder in out.iterdir())

@@ -14,7 +14,7 @@ from benchmarks.sessions import START_S, Session, mean_responses, quick_demo
 from benchmarks.unit import likeness
 from closedloop.session import SessionReader
 
-GENERATIONS = 4
+GENERATIONS = 3
 
 
 @pytest.fixture(scope="module")

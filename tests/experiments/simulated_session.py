@@ -140,7 +140,7 @@ def _ready(
     poisson: bool,
     control: str | None = None,
 ) -> Simulated:
-    clock = clock or VirtualClock(start_s=1000.0)
+    clock = clock or VirtualClock(start_s=1000.0, stride_s=0.004)
     rig = simulated_rig(
         loaded.protocol,
         threads[0].generator.image_shape,

@@ -18,7 +18,7 @@ def plan(
     **options: float | int,
 ) -> list[SimulatedPulse]:
     rng = np.random.default_rng(seed)
-    return pulse_times(2.0, volumes, dummies, jitter_s, faults or ScannerFaults(), rng, **options)  # type: ignore[arg-type]
+    return pulse_times(2.0, volumes, dummies, jitter_s, faults or ScannerFaults(), rng, **options)  # type: ignore[arg-type]  # each test gives options of the right type
 
 
 def test_a_sound_scanner_sends_a_pulse_a_volume() -> None:
@@ -87,4 +87,4 @@ def test_shares_hit_about_as_many_pulses_as_they_say() -> None:
 )
 def test_impossible_faults_are_refused(fault: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"must|counts"):
-        ScannerFaults(**fault)  # type: ignore[arg-type]
+        ScannerFaults(**fault)  # type: ignore[arg-type]  # as above

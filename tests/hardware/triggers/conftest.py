@@ -212,7 +212,7 @@ def rig_for(path: str, request: pytest.FixtureRequest) -> Iterator[Rig]:
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """Every path, open, for all tests of a module that leave it open; the last of them may kill it."""
     with rig_for(request.param, request) as made:
-        made.info = made.source.open()  # type: ignore[attr-defined]
+        made.info = made.source.open()  # type: ignore[attr-defined]  # kept for the tests that ask for it
         try:
             yield made
         finally:
