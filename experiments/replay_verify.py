@@ -54,7 +54,7 @@ def _verify_evolution(reader: SessionReader) -> Verification:
             lambda what, share: status.update(f"{what} ... {100 * share:.0f} %"),
         )
     found.notes[:0] = notes
-    _show(reader.folder.name, found)
+    _show(reader.folder.resolve().name, found)
     first = found.first
     if first is not None:
         more = len(found.differences) - 1

@@ -45,7 +45,7 @@ def verify_scan_session(reader: SessionReader) -> ScanVerification:
             notes.append(f"{missing} not compared with what they were made of: {error.where}: {error.found}.")
         found = verify_scans(reader, protocol, stimuli, plans)
     found.notes[:0] = notes
-    _show(reader.folder.name, found)
+    _show(reader.folder.resolve().name, found)
     first = found.first
     if first is not None:
         more = len(found.differences) - 1

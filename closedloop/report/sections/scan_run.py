@@ -24,7 +24,8 @@ def section(course: ScanCourse, protocol: ScanProtocol) -> Section:
         title += " (does not count)" if scan.status == "completed" else f" ({scan.status or 'cut off'})"
     blocks: list[Block] = [verdict(course)]
     if not scan.started:
-        blocks.append(Text(_ended(course)))
+        ended = _ended(course)
+        blocks.append(Text(f"{ended[0].upper()}{ended[1:]}."))
         return Section(f"run-{scan.scan}", title, [*blocks, *_findings(course)])
     blocks.append(
         Figure(
