@@ -255,7 +255,7 @@ def test_a_first_pulse_that_came_late_on_its_way_shifts_neither_count_nor_fit() 
 
 
 def test_stamps_that_lie_on_no_line_are_no_other_tr() -> None:
-    late_s = [0.108, 0.06, 0.0, 0.03, 0.0]  # as a starved reader's were
+    late_s = [0.108, 0.06, 0.0, 0.03, 0.0]  # a starved reader stamps late
     done = run(
         scanner(1.0), [number + late_s[number] for number in range(5)] + [float(n) for n in range(5, 20)]
     )
