@@ -38,7 +38,7 @@ PER_GENERATION = 6  # five evolved images and a reference
 PROTOCOL = f"""
 subject: {{id: killed}}
 seed: 5
-display: {{size_px: [400, 300], refresh_hz: 60, refresh_tolerance: 0.1}}
+display: {{size_px: [400, 300], refresh_hz: 30, refresh_tolerance: 0.1}}
 presentation: {{on_ms: 66.7, off_ms: 33.3}}
 threads:
   - generator: {{name: pixels, weights: null, parameters: {{height_px: 8, width_px: 8}}}}

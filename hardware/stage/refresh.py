@@ -13,6 +13,9 @@ from closedloop.ports import Float64
 FLIPS = 120
 """Intervals that a measurement takes at least."""
 
+PACED_FLIPS = 60
+"""Intervals of a pace that the stage keeps itself: there it only has to be seen that it can."""
+
 WARM_UP_FLIPS = 10
 """Left out first: drivers queue some frames before a flip blocks."""
 

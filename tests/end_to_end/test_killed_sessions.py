@@ -13,9 +13,7 @@ from benchmarks.killing import kill_one
 from hardware.display import VirtualDisplay
 
 
-@pytest.mark.parametrize(
-    ("phase", "victim"), [("presentation", "stage"), ("presentation", "ingest"), ("scoring", "all")]
-)
+@pytest.mark.parametrize(("phase", "victim"), [("presentation", "ingest"), ("scoring", "all")])
 def test_a_killed_process_costs_the_trial_on_the_screen_and_nothing_else(
     tmp_path: Path, screen: VirtualDisplay, small: Path, phase: str, victim: str
 ) -> None:

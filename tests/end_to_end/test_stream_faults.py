@@ -17,6 +17,7 @@ from hardware.clock import LslClock
 from hardware.display import VirtualDisplay
 
 RATES = (
+    "display.refresh_hz=30",  # rarely misses a frame, however busy the machine
     "response.kind=rates",
     "response.unit_count=null",
     "response.expected_rate_hz=1000",
