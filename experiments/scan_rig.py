@@ -16,7 +16,7 @@ from hardware.check import Finding
 from hardware.check.clocks import judge_clocks
 from hardware.check.disk import judge_disk
 from hardware.check.display import judge
-from hardware.check.finding import measured
+from hardware.check.finding import measured, told
 from hardware.check.lsl import judge_library
 from hardware.clock import LslClock
 from hardware.display import has_display, virtual_display
@@ -114,3 +114,23 @@ def check_scan_machine(protocol: ScanProtocol, output: Path, display: DisplayRep
         ("disk", partial(judge_disk, output, None, quick=True)),
     ]
     return [finding for name, step in steps for finding in measured(name, step)]
+
+
+def check_scan_rig(protocol: ScanProtocol, say: Callable[[str], None]) -> list[Finding]:
+    """Open the rig of a scan session, measure it and the machine, and close it (blocks some seconds).
+
+    Args:
+        protocol: of the session.
+        say: told what is being done, in words.
+
+    Raises:
+        TriggerError, StageError: as ``open_scan_rig``.
+    """
+    with open_scan_rig(protocol, "check", (64, 64, 3), say) as opened:
+        try:
+            info = opened.trigger_info
+            stamps = f"{info.device}, stamps off by up to {1000 * info.uncertainty_s:.3g} ms"
+            findings = check_scan_machine(protocol, protocol.output.folder, opened.display)
+        finally:
+            opened.close()
+    return [*findings, told("trigger", stamps)]

@@ -105,8 +105,8 @@ class Hearing:
         Raises:
             TriggerError: the trigger's reader is gone.
         """
+        now_s = self._clock.now()  # first: a pulse that comes between the two must not be called missed
         events = self._trigger.poll()
-        now_s = self._clock.now()
         if not events:
             findings = self._ledger.tick(now_s)
             return self._record(findings) if findings or self._begins else []

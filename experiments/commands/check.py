@@ -46,25 +46,38 @@ def check(
     ```
     """
     quiet_lsl()
-    with ExitStack() as configured:
-        loaded = None
-        if protocol is not None:
-            from closedloop.protocol.load import load_protocol
-            from experiments.network import lsl_as_in
+    findings = _measure(protocol, overrides or [])
+    # imported late: pylsl reads its configuration when it is imported
+    from hardware.check import require_good
 
-            loaded = load_protocol(protocol, overrides or []).protocol
-            configured.enter_context(lsl_as_in(loaded.lsl))
-        # imported late: pylsl reads its configuration when it is imported
-        from hardware.check import require_good, run_checks
-
-        status = configured.enter_context(err.status("measuring ..."))
-        findings = run_checks(loaded, say=lambda name: status.update(f"measuring: {name} ..."))
     out.print(_table(findings))
     for finding in findings:
         if finding.verdict.value != "ok" and finding.remedy:
             out.print(f"{escape(finding.name)}: {escape(finding.remedy)}", highlight=False)
     require_good(findings)
     out.print("[green]fit for a session[/]")
+
+
+def _measure(path: Path | None, overrides: list[str]) -> Sequence[Finding]:
+    from closedloop.protocol.load import load_protocol, load_scan, protocol_kind
+    from experiments.network import lsl_as_in
+
+    with ExitStack() as configured:
+        if path is not None and protocol_kind(path) == "scan":
+            scan = load_scan(path, overrides).protocol
+            configured.enter_context(lsl_as_in(scan.lsl))
+            from experiments.scan_rig import check_scan_rig
+
+            status = configured.enter_context(err.status("measuring the machine and the trigger ..."))
+            return check_scan_rig(scan, lambda words: status.update(escape(words)))
+        protocol = None
+        if path is not None:
+            protocol = load_protocol(path, overrides).protocol
+            configured.enter_context(lsl_as_in(protocol.lsl))
+        from hardware.check import run_checks
+
+        status = configured.enter_context(err.status("measuring ..."))
+        return run_checks(protocol, say=lambda name: status.update(f"measuring: {name} ..."))
 
 
 def _table(findings: Sequence[Finding]) -> Table:
