@@ -40,9 +40,9 @@ def answer(trial: int, image: Pixels) -> np.ndarray:
     return np.array([200.0 if trial % 5 == 3 else image.mean() / 2.56 + (trial * 7919 % 13) / 16])
 
 
-def HastyClock() -> VirtualClock:  # noqa: N802  it stands where a clock's class would
+def HastyClock(start_s: float = 1000.0) -> VirtualClock:  # noqa: N802  it stands where a clock's class would
     """A virtual clock that waits in strides: half of a short session is waiting."""
-    return VirtualClock(stride_s=0.01)
+    return VirtualClock(start_s, stride_s=0.01)
 
 
 def content(folder: Path) -> dict[str, list[Any]]:
