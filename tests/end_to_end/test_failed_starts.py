@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from benchmarks.sessions import PROTOCOL, Program, settings
@@ -61,18 +60,3 @@ def test_weights_that_are_not_the_ones_of_the_protocol(tmp_path: Path) -> None:
     assert code == 4
     assert "SHA-256" in told
     assert not out.exists()
-
-
-def test_an_existing_session_folder_is_not_touched(
-    tmp_path: Path, screen: VirtualDisplay, small: Path
-) -> None:
-    out = tmp_path / "sessions"
-    out.mkdir()
-    now = datetime.now().astimezone()
-    # its name holds the second at which it starts
-    for second in range(120):
-        (out / f"killed_evolution_{now + timedelta(seconds=second):%Y%m%d-%H%M%S}").mkdir()
-    code, told = _run(tmp_path, "run", str(small), "--out", str(out), DISPLAY=screen.name)
-    assert code == 7
-    assert "what to do" in told
-    assert not any(any(folder.iterdir()) for folder in out.iterdir())
