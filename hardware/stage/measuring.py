@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from closedloop.errors import RefreshError
 from closedloop.ports import Float64, Pixels
 from closedloop.protocol.models import Display
 from hardware.clock import LslClock
@@ -14,6 +15,7 @@ from hardware.stage.pacing import ClockPacer, Pacer, VblankPacer
 from hardware.stage.window import StageWindow
 
 _UPLOADS = 20
+_LOOKS = 5  # for a vertical blank, while what is seen makes no sense
 _TRIES = 15  # of 1 s at 60 Hz: a virtual machine may be slow for so long when its host is busy
 
 
@@ -54,13 +56,11 @@ def measure(window: StageWindow, display: Display, clock: LslClock, image: Pixel
         RefreshError: the refresh can't be determined, or isn't the expected one.
     """
     upload_s = [_timed_upload(window, clock, image) for _ in range(_UPLOADS)]
-    intervals_s, draws_s = _intervals(window, clock, None)
+    intervals_s, draws_s, own = _look_for_blank(window, clock)
     free_flip_ms = float(np.median(intervals_s)) * 1e3
     pacer: Pacer
-    delayed_s, _ = _intervals(window, clock, None, refresh.DELAYED_FLIPS, pause_s=free_flip_ms / 2e3)
-    if refresh.flips_block(intervals_s, delayed_s):
-        paced_by = "vblank"
-        measured = refresh.measure(intervals_s)
+    if own is not None:
+        paced_by, measured = "vblank", own
         refresh.require(measured, display.refresh_hz, display.refresh_tolerance)
         period_s = measured.period_s
         pacer = VblankPacer(period_s)
@@ -86,6 +86,23 @@ def measure(window: StageWindow, display: Display, clock: LslClock, image: Pixel
     )
 
 
+def _look_for_blank(window: StageWindow, clock: LslClock) -> tuple[Float64, Float64, refresh.Refresh | None]:
+    """Return the intervals between flips, the times of drawing, and the display's refresh; None without a blank."""
+    for attempt in range(_LOOKS):
+        intervals_s, draws_s = _intervals(window, clock, None)
+        pause_s = float(np.median(intervals_s)) / 2
+        in_turn_s, _ = _intervals(window, clock, None, 2 * refresh.DELAYED_FLIPS, pause_s, every=2)
+        # the interval that a pause falls into ends with the flip after it
+        if not refresh.flips_block(in_turn_s[1::2], in_turn_s[::2]):
+            return intervals_s, draws_s, None
+        try:
+            return intervals_s, draws_s, refresh.measure(intervals_s)
+        except RefreshError:  # uneven: a busy moment, or a display that can't be trusted
+            if attempt == _LOOKS - 1:
+                raise
+    raise AssertionError("unreachable: the last look returns or raises")
+
+
 def _timed_upload(window: StageWindow, clock: LslClock, image: Pixels) -> float:
     before_s = clock.now()
     window.upload(0, image)
@@ -98,14 +115,18 @@ def _intervals(
     pacer: Pacer | None,
     flips: int = refresh.FLIPS,
     pause_s: float = 0.0,
+    every: int = 1,
 ) -> tuple[Float64, Float64]:
+    """Flip, and return ``(flips,)`` intervals and the times of drawing; with a pause in the first and so on."""
     flips_s: list[float] = []
     draws_s: list[float] = []
-    for _ in range(refresh.WARM_UP_FLIPS + flips + 1):
+    for number in range(refresh.WARM_UP_FLIPS + flips + 1):
         before_s = clock.now()
         window.draw(None)
         draws_s.append(clock.now() - before_s)
-        clock.sleep(pause_s)
+        # so that the first interval that is kept has one
+        if (number - refresh.WARM_UP_FLIPS - 1) % every == 0:
+            clock.sleep(pause_s)
         if pacer is not None:
             pacer.wait()
         flips_s.append(window.flip())
