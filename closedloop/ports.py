@@ -124,8 +124,8 @@ class Shown:
         flips_s: stamps of every flip from the one that showed the image (first) to the one that ended the
             trial's off time (last, the first flip that no longer belongs to it); in order.
         on_flips: how many of these flips had the image on the screen.
-        missed: missed frames, the sum of ``round(dt / period) - 1`` over ``flips_s``, or the lateness that
-            several flips add up to, in whole frames, if that is more.
+        missed: missed frames, the sum of ``round(dt / period) - 1`` over ``flips_s`` and the interval before
+            them, or the lateness that several flips add up to, in whole frames, if that is more.
         complete: False if the trial was cut off (stop, window closed).
     """
 

@@ -49,6 +49,7 @@ def follows_at_once(order: Showing, following: Showing, period_s: float) -> bool
 class _Running:
     order: Showing
     flips_s: list[float] = field(default_factory=list)
+    before_s: float | None = None  # the flip before the first one
     on_flips: int = 1
     ending: bool = False  # with the next flip
 
@@ -58,7 +59,10 @@ class _Running:
 
     def shown(self, period_s: float, on_flips: int, complete: bool) -> Shown:
         flips_s = np.array(self.flips_s)
-        missed = missed_frames(flips_s, period_s)
+        # the interval before the onset counts, too: a flip that comes a frame late may have been on the screen
+        # in time and stamped late, and then the onset is not known
+        known_s = flips_s if self.before_s is None else np.array([self.before_s, *self.flips_s])
+        missed = missed_frames(known_s, period_s)
         return Shown(self.order.trial, flips_s, on_flips, missed, complete)
 
 
@@ -76,6 +80,7 @@ class Schedule:
         self._queue: deque[Showing] = deque()
         self._running: _Running | None = None
         self._starting: Showing | None = None
+        self._last_flip_s: float | None = None
 
     @property
     def idle(self) -> bool:
@@ -150,9 +155,10 @@ class Schedule:
                 self._running = None
         if self._starting is not None:
             self._queue.popleft()
-            self._running = _Running(self._starting, [time_s])
+            self._running = _Running(self._starting, [time_s], self._last_flip_s)
             events.append(Onset(self._starting.trial, time_s))
             self._starting = None
+        self._last_flip_s = time_s
         return events
 
     def cut(self, time_s: float | None) -> list[Shown]:

@@ -62,6 +62,22 @@ def test_missed_frames_by_rounding(intervals: list[float], missed: int) -> None:
     assert missed_frames(flips_s, PERIOD_S) == missed
 
 
+@pytest.mark.parametrize(("late_frames", "missed"), [(0.0, 0), (0.4, 0), (1.0, 1), (2.2, 2)])
+def test_a_late_onset_counts_as_missed_since_its_stamp_may_be_what_is_late(
+    late_frames: float, missed: int
+) -> None:
+    schedule = Schedule(PERIOD_S)
+    schedule.plan(lambda _slot: True)
+    schedule.flipped(0.0)
+    schedule.add(Showing(1, 0, 2, 1, (0.0, 0.0), (1.0, 1.0)))
+    shown = []
+    for frame in range(1, 5):
+        schedule.plan(lambda _slot: True)
+        shown += schedule.flipped((frame + late_frames) * PERIOD_S)
+    (over,) = [event for event in shown if isinstance(event, Shown)]
+    assert over.missed == missed
+
+
 def test_trials_are_whole_frames_without_a_gap() -> None:
     schedule = Schedule(PERIOD_S)
     for trial in range(2):
