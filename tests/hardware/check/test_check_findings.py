@@ -96,6 +96,12 @@ def test_another_refresh_refuses() -> None:
     assert _refusing(_report(), refresh_hz=75.0) == {"refresh"}
 
 
+def test_a_busy_moment_is_no_other_refresh_where_the_stage_paces_itself() -> None:
+    assert _refusing(_report("clock", measured_hz=58.2)) == set()
+    assert _refusing(_report("vblank", measured_hz=58.2)) == {"refresh"}
+    assert _refusing(_report("clock", measured_hz=50.0)) == {"refresh"}
+
+
 def test_uneven_frames_refuse_only_where_there_is_a_blank() -> None:
     assert _refusing(_report(jitter_s=0.003)) == {"refresh jitter"}
     assert _refusing(_report(refresh_outliers=20)) == {"uneven frames"}
