@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from benchmarks.sessions import PROTOCOL, Program, settings
 from hardware.display import VirtualDisplay
+
+pytestmark = pytest.mark.patient
 
 
 def _run(tmp_path: Path, *words: str, **environment: str) -> tuple[int, str]:

@@ -14,6 +14,8 @@ from benchmarks.sessions import START_S, Session, settings
 from closedloop.session import SessionReader
 from hardware.display import VirtualDisplay
 
+pytestmark = pytest.mark.patient
+
 
 def _ask_window_to_close(display_name: str, title: str) -> None:
     """Do what the cross in a window's corner does."""

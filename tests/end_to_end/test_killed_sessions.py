@@ -12,6 +12,8 @@ import pytest
 from benchmarks.killing import kill_one
 from hardware.display import VirtualDisplay
 
+pytestmark = pytest.mark.patient
+
 
 @pytest.mark.parametrize(("phase", "victim"), [("presentation", "ingest"), ("scoring", "all")])
 def test_a_killed_process_costs_the_trial_on_the_screen_and_nothing_else(

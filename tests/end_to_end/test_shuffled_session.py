@@ -14,6 +14,8 @@ from benchmarks.sessions import START_S, Session, mean_responses, quick_demo
 from benchmarks.unit import likeness
 from closedloop.session import SessionReader
 
+pytestmark = pytest.mark.patient
+
 GENERATIONS = 3
 
 

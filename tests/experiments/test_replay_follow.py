@@ -83,7 +83,6 @@ def _live_session(folder: Path, protocol: Path, overrides: tuple[str, ...], miss
 
 
 @pytest.mark.lsl
-@pytest.mark.end_to_end
 @pytest.mark.parametrize(
     ("kind", "missed_frames", "words", "off_hz"),
     [
