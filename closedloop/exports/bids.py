@@ -16,6 +16,7 @@ from closedloop.exports.images import image_files
 from closedloop.exports.presentation import presentation
 from closedloop.exports.tables import trials
 from closedloop.protocol.sections.display import Display
+from closedloop.protocol.sections.volumes import unit_of_responses
 from closedloop.session import SessionReader
 
 COLUMNS = (
@@ -147,7 +148,7 @@ def sidecar(reader: SessionReader, table: pd.DataFrame, display: Display | None 
         "value": {
             "LongName": "Response",
             "Description": "The thread's units combined as the protocol says, in the response window.",
-            "Units": "spikes/s",
+            "Units": unit_of_responses(json.loads(reader.meta().get("protocol_json", "{}"))),
         },
         "valid": {
             "LongName": "Valid",

@@ -43,8 +43,8 @@ def write_nwb(reader: SessionReader, path: Path) -> Path:
     file.keywords = ("closed loop", "visual stimulation", "generative image model")
     zero = zero_of_runs(reader)
     images = add_images(pynwb, file, reader)
-    _codes(file, reader, images)
-    _trials(pynwb, file, reader, images, zero)
+    _codes(file, reader, images, protocol.response.unit)
+    _trials(pynwb, file, reader, images, zero, protocol.response.unit)
     _responses(pynwb, file, reader, protocol, zero)
     add_markers(file, reader, zero)
 
@@ -130,7 +130,7 @@ def add_images(pynwb: Any, file: Any, reader: SessionReader) -> dict[int, int]:
     return places
 
 
-def _codes(file: Any, reader: SessionReader, places: dict[int, int]) -> None:
+def _codes(file: Any, reader: SessionReader, places: dict[int, int], unit: str) -> None:
     """Add codes and genealogy of the images, a table for each length of codes."""
     module = file.create_processing_module("evolution", "codes, parents and scores of all images")
     table = reader.table("images").sort_values("image")
@@ -182,7 +182,7 @@ def _codes(file: Any, reader: SessionReader, places: dict[int, int]) -> None:
             ("generation", "generation", [int(row["generation"]) for row in scores]),
             ("image", "number of the image", [int(row["image"]) for row in scores]),
             ("n", "valid trials", [int(row["n"]) for row in scores]),
-            ("mean", "mean of their values, spikes/s", [float(row["mean"]) for row in scores]),
+            ("mean", f"mean of their values, {unit}", [float(row["mean"]) for row in scores]),
             ("sem", "standard error of the mean", [float(row["sem"]) for row in scores]),
             ("score", "what the optimizer was told", [float(row["score"]) for row in scores]),
         ]
@@ -190,7 +190,7 @@ def _codes(file: Any, reader: SessionReader, places: dict[int, int]) -> None:
 
 
 def _trials(
-    pynwb: Any, file: Any, reader: SessionReader, places: dict[int, int], zero: dict[int, float]
+    pynwb: Any, file: Any, reader: SessionReader, places: dict[int, int], zero: dict[int, float], unit: str
 ) -> None:
     table = trials(reader)
     shown = rows(table[table["onset_s"].notna()].sort_values(["run", "onset_s"]))
@@ -212,10 +212,10 @@ def _trials(
         ("missed_frames", "frames that the display missed", [max(whole(row["missed"]), 0) for row in shown]),
         (
             "value",
-            "the units combined as the protocol says, spikes/s",
+            f"the units combined as the protocol says, {unit}",
             [number_or_nan(row["value"]) for row in shown],
         ),
-        ("rates", "response of each unit, spikes/s; NaN if the trial does not count", answers),
+        ("rates", f"response of each unit, {unit}; NaN if the trial does not count", answers),
     )
     for row in shown:
         onset_s = float(row["onset_s"]) - zero[int(row["run"])]
@@ -283,10 +283,14 @@ def _responses(
             own = {"unit_name": name, "counted": unit in counted, "electrodes": [unit]}
             file.add_unit(id=unit, spike_times=times[units == unit], **own)
         return
+    volumes = protocol.response.volumes
+    measured = protocol.response.sample_unit
+    measured_in = "Hz" if volumes is None else "n/a"
+    span = "bin that ends" if volumes is None else f"volume that {volumes.stamped}s"
     described = {
-        "rates": ("spikes/s in the bin that ends at the stamp", "Hz"),
+        "rates": (f"{measured} in the {span} at the stamp", measured_in),
         "counts": ("spikes in the bin that ends at the stamp", "count"),
-        "trials": ("trial number, then spikes/s of each unit", "Hz"),
+        "trials": (f"trial number, then {measured} of each unit", measured_in),
     }[kind]
     file.add_acquisition(
         pynwb.TimeSeries(

@@ -16,7 +16,7 @@ class Status:
         trials_valid: of these, valid ones.
         trials_invalid: of these, invalid ones.
         trials_left_in_generation: still to be shown or judged.
-        mean_score: mean score of the evolved images of the last complete generation, spikes/s; None before.
+        mean_score: mean score of the evolved images of the last complete generation, in the unit of the responses; None before.
         reference_score: the same of its references; None without references.
         stream_state: state of the response stream, in one word.
         missed_frames: missed frames in all trials so far.

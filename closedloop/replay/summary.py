@@ -13,6 +13,7 @@ import pandas as pd
 
 from closedloop.errors import SessionDamagedError
 from closedloop.exports.columns import rows
+from closedloop.protocol.sections.volumes import unit_of_responses
 from closedloop.replay.scan_summary import scan_lines
 from closedloop.report.words import count, duration, share, utc
 from closedloop.scan.recorded import KIND, is_scan
@@ -174,13 +175,14 @@ def _streams(reader: SessionReader) -> list[tuple[str, str]]:
 
 def _curves(reader: SessionReader) -> list[tuple[str, str]]:
     scores = reader.table("scores").merge(reader.table("images")[["image", "kind"]], on="image")
+    unit = unit_of_responses(json.loads(reader.meta().get("protocol_json", "{}")))
     lines = []
     for row in rows(reader.table("threads")):
         own = scores[(scores["thread"] == row["thread"]) & (scores["kind"] == "evolved")]
         means = own.groupby("generation")["mean"].mean().to_numpy(dtype=np.float64)
         known = means[np.isfinite(means)]
         if len(known):
-            text = f"{sparkline(means.tolist())}  {known[0]:.1f} to {known[-1]:.1f} spikes/s"
+            text = f"{sparkline(means.tolist())}  {known[0]:.1f} to {known[-1]:.1f} {unit}"
             lines.append((f"curve, {row['name']}", text))
     return lines
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from closedloop.protocol.models import Protocol
+from closedloop.protocol.sections.volumes import SPIKES_UNIT
 
 NONE = "–"  # noqa: RUF001 - a dash in an empty cell is what is meant
 THIN = "\u202f"  # between a number and its unit
@@ -14,10 +15,7 @@ HARD = "\u00a0"  # where no line may break
 
 def unit_of(protocol: Protocol | None) -> str:
     """Return what responses are measured in."""
-    volumes = None if protocol is None else protocol.response.volumes
-    if volumes is None:
-        return "spikes/s"
-    return "% signal change" if volumes.percent_signal_change else "the pipeline's units"
+    return SPIKES_UNIT if protocol is None else protocol.response.unit
 
 
 def number(value: float | None, digits: int = 3) -> str:

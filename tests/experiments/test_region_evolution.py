@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pynwb import NWBHDF5IO
 from simulated_session import prepare, resume
 
+from closedloop.exports.bids import write_events
+from closedloop.exports.export import export_nwb
 from closedloop.loop.commands import Command, CommandKind
 from closedloop.ports import Pixels
+from closedloop.protocol.sections.volumes import PERCENT_UNIT, PIPELINE_UNIT
 from closedloop.replay.recorded import read_recorded
+from closedloop.replay.summary import summarise
 from closedloop.replay.verification import verify
 from closedloop.session import SessionReader
 from experiments.replay_verify import rebuild_threads
@@ -96,6 +102,22 @@ def test_it_rises_over_an_hour_of_noise_and_drift(evolved: Path) -> None:
     # in percent of the baseline: what the scanner's units are plays no part
     assert abs(np.median(values)) < 5
     assert_follows_from_its_record(evolved)
+
+
+def test_what_is_written_of_it_says_percent_and_never_spikes(evolved: Path, tmp_path: Path) -> None:
+    with SessionReader(evolved) as reader:
+        write_events(reader, tmp_path)
+        said = "\n".join(f"{name} {text}" for name, text in summarise(reader).lines)
+    sidecar = json.loads((tmp_path / "events.json").read_text(encoding="utf-8"))
+    assert sidecar["value"]["Units"] == PERCENT_UNIT
+    assert PERCENT_UNIT in said
+    with NWBHDF5IO(export_nwb(evolved, tmp_path), "r") as file:
+        nwb = file.read()
+        told = [nwb.acquisition["responses"].description, nwb.trials["value"].description]
+        told.append(nwb.processing["evolution"]["scores"]["mean"].description)
+    assert PIPELINE_UNIT in told[0]
+    assert PERCENT_UNIT in told[1]
+    assert "spikes" not in "".join([*told, said])
 
 
 def test_with_shuffled_answers_it_does_not_rise(tmp_path: Path) -> None:

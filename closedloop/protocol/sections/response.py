@@ -7,7 +7,13 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from closedloop.protocol.sections.base import MismatchError, NotNegative, Positive, Section
-from closedloop.protocol.sections.volumes import Volumes, VolumeSpan
+from closedloop.protocol.sections.volumes import (
+    PERCENT_UNIT,
+    PIPELINE_UNIT,
+    SPIKES_UNIT,
+    Volumes,
+    VolumeSpan,
+)
 
 # In a shorter window one spike is a rate beyond anything that a neuron does.
 SHORTEST_WINDOW_MS = 1.0
@@ -173,6 +179,17 @@ class Response(Section):
                 f"1 / volumes.tr_s, {1 / volumes.tr_s:g} Hz",
                 "Leave it out: it follows from the TR.",
             )
+
+    @property
+    def sample_unit(self) -> str:
+        """What the samples of the stream are measured in."""
+        return SPIKES_UNIT if self.volumes is None else PIPELINE_UNIT
+
+    @property
+    def unit(self) -> str:
+        """What responses are measured in."""
+        percent = self.volumes is not None and self.volumes.percent_signal_change
+        return PERCENT_UNIT if percent else self.sample_unit
 
     @property
     def window_in_use(self) -> WindowMs:

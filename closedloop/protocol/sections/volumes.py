@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,6 +11,22 @@ from closedloop.protocol.sections.base import MismatchError, NotNegative, Positi
 
 # The blood's answer to a short image is at its largest about 5 s after it.
 DELAY_BEGINS_S, DELAY_ENDS_S = 4.0, 6.0
+
+SPIKES_UNIT = "spikes/s"
+PERCENT_UNIT = "% signal change"
+PIPELINE_UNIT = "the pipeline's units"
+
+
+def unit_of_responses(protocol: Mapping[str, Any]) -> str:
+    """Return what the responses of a session are measured in.
+
+    Args:
+        protocol: as it stands in the session, with or without what a later version asks for.
+    """
+    volumes = (protocol.get("response") or {}).get("volumes")
+    if not volumes:
+        return SPIKES_UNIT
+    return PERCENT_UNIT if volumes.get("percent_signal_change") else PIPELINE_UNIT
 
 
 class VolumeSpan(Section):

@@ -68,7 +68,7 @@ def sentences(rescored: Rescored) -> list[str]:
         was = f"from {_mean(first, again=False)} to {_mean(last, again=False)}"
         now = f"from {_mean(first, again=True)} to {_mean(last, again=True)}"
         words.append(
-            f"{thread.name}: evolved images went {now} spikes/s over {count(len(thread.generations), 'generation')},"
+            f"{thread.name}: evolved images went {now} {rescored.protocol.response.unit} over {count(len(thread.generations), 'generation')},"
             f" where the record has {was}. Scores rank the images as recorded by"
             f" {number(mean_of(thread, 'rank_correlation'), 2)} (mean of Spearman's correlation);"
             f" {percent(mean_of(thread, 'same_parents'))} of the parents and"
@@ -198,7 +198,11 @@ def _agreement(rescored: Rescored) -> Section:
         caption = "1: the same choice. 0: none in common."
         blocks.append(Figure(draw_agreement(known), "Agreement by generation", caption))
     for thread in known:
-        caption = f"{thread.name}: mean responses in spikes/s, and agreement." if len(known) > 1 else ""
+        caption = (
+            f"{thread.name}: mean responses in {rescored.protocol.response.unit}, and agreement."
+            if len(known) > 1
+            else ""
+        )
         blocks.append(Table(HEADER, rows(thread), numeric=range(len(HEADER)), caption=caption, wide=True))
     return Section("agreement", "What the search would have chosen", blocks)
 

@@ -100,7 +100,7 @@ def _apart(
             return (
                 apart,
                 what,
-                f"unit {unit}: recorded {was[unit]:.17g}, the samples give {now[unit]:.17g} spikes/s",
+                f"unit {unit}: recorded {was[unit]:.17g}, the samples give {now[unit]:.17g}",
             )
         largest = max(largest, apart)
     apart = numbers_apart(np.array([value]), np.array([measured.value]))
