@@ -31,6 +31,8 @@ from typing import IO
 import numpy as np
 import psutil
 
+from benchmarks.hiccups import watched_machine
+from benchmarks.machine import table
 from closedloop.ports import DisplayReport, Float64, Showing, Shown, StageClosed
 from closedloop.protocol.models import Display, Presentation
 from hardware.clock import LslClock
@@ -69,7 +71,6 @@ class Result:
     trials_hit: int
     intervals_s: Float64
     stage_cpu: float
-    stolen_s: float
 
     def table(self) -> str:
         """Return the figures as lines."""
@@ -82,9 +83,8 @@ class Result:
             ("missed frames", f"{self.missed} ({self.missed / self.frames:.4%}) in {self.trials_hit} trials"),
             ("interval ms (0.1, 50, 99.9 %, max)", f"{low:.2f}, {median:.2f}, {high:.2f}, {dt_ms.max():.2f}"),
             ("CPU of the stage", f"{self.stage_cpu:.0%} of a core"),
-            ("stolen by other virtual machines", f"{self.stolen_s:.2f} s of CPU"),
         ]
-        return "\n".join(f"  {name:36}{value}" for name, value in rows)
+        return "\n".join(f"  {name:58}{value}" for name, value in rows)
 
 
 def run(frames: int, wait: Callable[[], None] = lambda: None) -> Result:
@@ -99,11 +99,9 @@ def run(frames: int, wait: Callable[[], None] = lambda: None) -> Result:
     try:
         trials = -(-frames // (ON + OFF))
         process = psutil.Process(report.details["pid"])
-        stolen_before_s = _stolen_s()
         cpu_before, start_s = sum(process.cpu_times()[:2]), clock.now()
         shown = _show(stage, trials, wait)
         cpu = (sum(process.cpu_times()[:2]) - cpu_before) / (clock.now() - start_s)
-        stolen_s = _stolen_s() - stolen_before_s
     finally:
         stage.close()
     return Result(
@@ -114,12 +112,7 @@ def run(frames: int, wait: Callable[[], None] = lambda: None) -> Result:
         trials_hit=sum(s.missed > 0 for s in shown),
         intervals_s=np.concatenate([np.diff(s.flips_s) for s in shown]),
         stage_cpu=cpu,
-        stolen_s=stolen_s,
     )
-
-
-def _stolen_s() -> float:
-    return float(getattr(psutil.cpu_times(), "steal", 0.0))  # Linux alone tells
 
 
 def _show(stage: PsychopyStage, trials: int, wait: Callable[[], None]) -> list[Shown]:
@@ -182,7 +175,9 @@ def main() -> None:
             names = load.split(",")
             print(f"load: {load} (1 min average before: {os.getloadavg()[0]:.1f})", flush=True)
             with loaded(names):
-                print(run(options.frames).table(), flush=True)
+                with watched_machine() as machine:
+                    result = run(options.frames)
+                print(result.table(), table(machine.lines()), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

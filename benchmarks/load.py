@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.frames import loaded
+from benchmarks.hiccups import watched_machine
 from benchmarks.ingest import start_sender
 from benchmarks.lab import lab
 from benchmarks.machine import headline, table
@@ -79,11 +79,9 @@ def _by_the_minute(trials: pd.DataFrame) -> list[str]:
     return [str(missed) for missed in shown.groupby(minute).missed.sum().astype(int)]
 
 
-def _waits() -> dict[str, float]:
-    """Return how long the processors were taken away, in seconds, and how many pages came from disk."""
-    stolen = float(Path("/proc/stat").read_text(encoding="utf-8").split()[8]) / os.sysconf("SC_CLK_TCK")
+def _pages_from_disk() -> int:
     counts = dict(line.split() for line in Path("/proc/vmstat").read_text(encoding="utf-8").splitlines())
-    return {"stolen_s": stolen, "major_faults": float(counts["pgmajfault"])}
+    return int(counts["pgmajfault"])
 
 
 def main() -> None:
@@ -99,16 +97,14 @@ def main() -> None:
         sender = start_sender(CHANNELS, RATE_HZ, "float32", "--noise")
         try:
             with Session(words, place.folder / "sessions", place.environment) as session:
-                before = _waits()
-                code = session.wait(START_S + 60.0 * generations)
-                waits = {name: value - before[name] for name, value in _waits().items()}
+                before = _pages_from_disk()
+                with watched_machine() as machine:
+                    code = session.wait(START_S + 60.0 * generations)
+                pages = _pages_from_disk() - before
                 if code:
                     raise SystemExit(f"the session ended with {code}: {session.told}")
-                print(table(figures(session)))
-                print(
-                    f"  of the machine meanwhile: {waits['stolen_s']:.1f} s of processor time taken by its host, "
-                    f"{waits['major_faults']:.0f} pages of programs read from disk"
-                )
+                rows = [*figures(session), ("pages of programs read from disk", str(pages)), *machine.lines()]
+                print(table(rows))
         finally:
             sender.kill()
 

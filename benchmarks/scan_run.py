@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from benchmarks.hiccups import watched_machine
 from benchmarks.lab import lab
 from benchmarks.machine import headline, table
 from benchmarks.sessions import START_S, Session, settings
@@ -68,6 +70,9 @@ _LSL = "scanner.trigger={path: lsl, stream: {source_id: closedloop-scanner}, mar
 _SIMULATE = "scanner.simulate={start_after_s: 2, jitter_ms: 1}"
 
 
+Bools = npt.NDArray[np.bool_]
+
+
 @dataclass(frozen=True)
 class Onsets:
     """Onsets of a run against their absolute plan, each ``(trials,)``, in frames.
@@ -77,12 +82,14 @@ class Onsets:
         logged: by the session's file.
         seen: by the witness, the middle of the interval in which the patch went bright.
         doubt: half that interval.
+        valid: bool; whether the trial counts.
     """
 
     planned_s: Float64
     logged: Float64
     seen: Float64
     doubt: Float64
+    valid: Bools
 
     def lines(self) -> list[tuple[str, str]]:
         """Return the figures in words."""
@@ -95,6 +102,10 @@ class Onsets:
             ("  trend over the run", f"{_trend(self.planned_s, self.seen):+.4f}"),
             ("  the witness's doubt (50, 99 %, max)", _percentiles(self.doubt)),
             ("within one frame of the plan: logged, seen", f"{_within(self.logged)}, {_within(self.seen)}"),
+            (
+                "  the same of the valid trials",
+                f"{_within(self.logged[self.valid])}, {_within(self.seen[self.valid])}",
+            ),
         ]
 
 
@@ -114,6 +125,7 @@ def onsets(scan: RecordedScan, log: Path) -> Onsets:
         (logged_s - due_s) / scan.period_s,
         (middle_s[nearest] - due_s) / scan.period_s,
         (after_s - before_s)[nearest] / 2 / scan.period_s,
+        (shown["status"] == "valid").to_numpy(),
     )
 
 
@@ -150,7 +162,7 @@ def main() -> None:
                 f"a scan run of {scanner.volumes} volumes at TR {scanner.tr_s:g} s, {minutes:.1f} minutes"
             )
         )
-        with observed(log, place.display, options.rate_hz):
+        with observed(log, place.display, options.rate_hz), watched_machine() as machine:
             words = ["run", str(protocol), *settings(*changes)]
             with Session(words, place.folder / "sessions", place.environment) as session:
                 code = session.wait(START_S + 60 * minutes + 60)
@@ -169,6 +181,7 @@ def main() -> None:
                     *onsets(scan, log).lines(),
                     *intervals(scan),
                     *compare(session.folder, log).lines(),
+                    *machine.lines(),
                 ]
             )
         )

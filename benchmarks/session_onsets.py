@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 
+from benchmarks.hiccups import watched_machine
 from benchmarks.lab import lab
 from benchmarks.machine import headline, table
 from benchmarks.sessions import START_S, Session, settings
@@ -28,13 +29,13 @@ def main() -> None:
     print(headline(f"onsets of a demo of {generations} generations of 40 trials, 6 frames on and 6 off"))
     with lab() as place:
         log = place.folder / "seen.npz"
-        with observed(log, place.display, options.rate_hz):
+        with observed(log, place.display, options.rate_hz), watched_machine() as machine:
             words = ["demo", *settings(f"limits.generations={generations}")]
             with Session(words, place.folder / "sessions", place.environment) as session:
                 code = session.wait(START_S + 30.0 * generations)
         if code:
             raise SystemExit(f"the session ended with {code}: {session.told}")
-        print(table(compare(session.folder, log).lines()))
+        print(table([*compare(session.folder, log).lines(), *machine.lines()]))
 
 
 if __name__ == "__main__":
