@@ -12,21 +12,27 @@ is part of what is measured.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 
 from benchmarks.frames import loaded
 from benchmarks.hiccups import watched_machine
 from benchmarks.ingest import start_sender
+from benchmarks.killing import processes
 from benchmarks.lab import lab
 from benchmarks.machine import headline, table
 from benchmarks.sessions import PROTOCOL, START_S, Session, settings
 from closedloop.session import SessionReader
 from closedloop.session.database import FILE_NAME
 
+PROCESSES = 3  # engine, stage, ingest
 CHANNELS, RATE_HZ = 1024, 1000.0
 TRIALS, FRAMES = 40, 12  # of a generation, of a trial
 CHANGES = (
@@ -79,6 +85,44 @@ def _by_the_minute(trials: pd.DataFrame) -> list[str]:
     return [str(missed) for missed in shown.groupby(minute).missed.sum().astype(int)]
 
 
+class Memory(threading.Thread):
+    """Looks every few seconds how much memory each process of a session has for itself.
+
+    Args:
+        engine: number of its first process.
+    """
+
+    def __init__(self, engine: int) -> None:
+        super().__init__(daemon=True)
+        self._engine, self._over = engine, threading.Event()
+        self._looks: list[tuple[float, dict[str, float]]] = []
+
+    def run(self) -> None:
+        """Look until told to stop."""
+        while not self._over.wait(5.0):
+            megabytes = {}
+            for name, process in processes(self._engine).items():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    megabytes[name] = process.memory_full_info().uss / 1e6
+            self._looks.append((time.monotonic(), megabytes))
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Stop, and say how the memory of each process went, from when all were there and a tenth of the time over."""
+        self._over.set()
+        self.join()
+        whole = [(when, one) for when, one in self._looks if len(one) == PROCESSES]
+        begin_s = whole[0][0] + (whole[-1][0] - whole[0][0]) / 10
+        settled = [one for when, one in whole if when >= begin_s]
+        minutes = (whole[-1][0] - begin_s) / 60
+        return [
+            (
+                f"memory of the {name}, MB, over {minutes:.1f} minutes",
+                f"{settled[0][name]:.0f}, {settled[-1][name]:.0f}",
+            )
+            for name in settled[0]
+        ]
+
+
 def _pages_from_disk() -> int:
     counts = dict(line.split() for line in Path("/proc/vmstat").read_text(encoding="utf-8").splitlines())
     return int(counts["pgmajfault"])
@@ -98,12 +142,19 @@ def main() -> None:
         try:
             with Session(words, place.folder / "sessions", place.environment) as session:
                 before = _pages_from_disk()
+                memory = Memory(session.process.pid)
+                memory.start()
                 with watched_machine() as machine:
                     code = session.wait(START_S + 60.0 * generations)
                 pages = _pages_from_disk() - before
                 if code:
                     raise SystemExit(f"the session ended with {code}: {session.told}")
-                rows = [*figures(session), ("pages of programs read from disk", str(pages)), *machine.lines()]
+                rows = [
+                    *figures(session),
+                    ("pages of programs read from disk", str(pages)),
+                    *machine.lines(),
+                    *memory.lines(),
+                ]
                 print(table(rows))
         finally:
             sender.kill()
