@@ -133,7 +133,7 @@ def run_scan_session(
             if not past.begun:
                 spec = loaded.protocol.stimuli.model_dump(mode="json")
                 store.add_thread(0, "scan", spec, {"name": "scan", **work.stimuli.provenance})
-                images.record(store)
+            images.record(store, past.images)
             if going_on is not None:
                 store.add_event(RESUMED, clock.now(), changes=list(going_on.changes), past=past.words)
             if loaded.protocol.scanner.simulate is not None:

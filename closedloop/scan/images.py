@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from closedloop.ports import Pixels
 from closedloop.scan.records import RunPlan
@@ -31,11 +31,17 @@ class ScanImages:
         """Return an image by its number, ``(h, w, 3)`` uint8."""
         return self._stimuli[self._names[image]].pixels
 
-    def record(self, store: SessionStore) -> None:
-        """Put all of them into the session file, with what they look like."""
+    def record(self, store: SessionStore, there: Collection[int] = ()) -> None:
+        """Put those into the session file that are not in it yet, with what they look like.
+
+        Args:
+            store: of the session.
+            there: numbers of those that are; a further run may show images that no run before it did.
+        """
+        lacking = {row: name for row, name in self._names.items() if row not in there}
         with store.transaction():
-            store.add_images(self._record(row, name) for row, name in self._names.items())
-            for row in self._names:
+            store.add_images(self._record(row, name) for row, name in lacking.items())
+            for row in lacking:
                 store.set_pixels(row, self.pixels(row))
 
     def _record(self, row: int, name: str) -> ImageRecord:

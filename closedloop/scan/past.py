@@ -27,6 +27,7 @@ class ScanPast:
         attempts: how often each label was armed.
         next_scan, next_trial: numbers that are free.
         begun: thread and images are recorded.
+        images: numbers of the images that are.
         cut_off: runs without an end.
     """
 
@@ -35,6 +36,7 @@ class ScanPast:
     next_scan: int = 0
     next_trial: int = 0
     begun: bool = False
+    images: frozenset[int] = frozenset()
     cut_off: Sequence[RecordedScan] = ()
 
     @property
@@ -53,6 +55,7 @@ def read_past(reader: SessionReader) -> ScanPast:
         next_scan=max((scan.scan for scan in scans), default=-1) + 1,
         next_trial=0 if trials.empty else int(trials["trial"].max()) + 1,
         begun=len(reader.table("threads")) > 0,
+        images=frozenset(reader.table("images")["image"].tolist()),
         cut_off=[scan for scan in scans if scan.status is None],
     )
 
