@@ -151,18 +151,27 @@ class SessionReader:
         return self._array(row["baseline"], "<f8", f"baseline of trial {trial}")
 
     def chunk_arrays(
-        self, role: str, since_s: float = -np.inf, until_s: float = np.inf
+        self, role: str, since_s: float = -np.inf, until_s: float = np.inf, run: int | None = None
     ) -> Iterator[tuple[sqlite3.Row, Float64, npt.NDArray[Any]]]:
         """Yield each chunk that touches a span of time: its row, raw stamps, values.
 
-        One chunk is in memory at a time: a session's samples may be many times larger than that.
+        One chunk is in memory at a time: a session's samples may be many times larger than that. After a restart
+        of the machine the clock begins anew, so a span of time may lie in more than one run.
+
+        Args:
+            role: of the stream.
+            since_s: start of the span.
+            until_s: its end.
+            run: only chunks of this run; None: of every run.
         """
         keys = self._rows(
             "SELECT rowid AS at FROM chunks WHERE role = ? AND last_s >= ? AND first_s <= ?"
-            " ORDER BY run, sequence",
+            " AND (? IS NULL OR run = ?) ORDER BY run, sequence",
             role,
             since_s if np.isfinite(since_s) else -1e300,
             until_s if np.isfinite(until_s) else 1e300,
+            run,
+            run,
         )
         for key in keys:
             row = self._one("SELECT * FROM chunks WHERE rowid = ?", key["at"])
@@ -172,6 +181,23 @@ class SessionReader:
             except (ValueError, TypeError) as error:
                 raise self._damaged(f"chunk {row['sequence']} of {role}, run {row['run']}", error) from error
             yield row, stamps, values
+
+    def stamps(self, role: str, run: int) -> Iterator[Float64]:
+        """Yield the corrected stamps (n,) of each chunk of a run, in order, without reading its values."""
+        sequences = self._rows(
+            "SELECT sequence FROM chunks WHERE role = ? AND run = ? ORDER BY sequence", role, run
+        )
+        for key in sequences:
+            row = self._one(
+                "SELECT samples, stamps, correction_s FROM chunks WHERE role = ? AND run = ? AND sequence = ?",
+                role,
+                run,
+                key["sequence"],
+            )
+            try:
+                yield codec.unpack(row["stamps"], np.float64, (row["samples"],)) + row["correction_s"]
+            except (ValueError, TypeError) as error:
+                raise self._damaged(f"chunk {key['sequence']} of {role}, run {run}", error) from error
 
     def samples(self, role: str, since_s: float = -np.inf, until_s: float = np.inf) -> Samples:
         """Return the samples of a role whose chunks touch a span of time."""
