@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.markup import escape
 from rich.table import Table
 
 from closedloop.errors import ProtocolError, ReferenceImageError, VerificationError
+from closedloop.protocol.scan import ScanProtocol
 from closedloop.replay.scan_verification import ScanCheck, ScanVerification, verify_scans
 from closedloop.scan.design import draw_runs
 from closedloop.scan.recorded import scan_protocol_of
@@ -33,13 +34,11 @@ def verify_scan_session(reader: SessionReader) -> ScanVerification:
     protocol = scan_protocol_of(reader)
     notes = _changed_runs(reader)
     stimuli: StimulusSet | None = None
-    plans: Sequence[RunPlan] | None = None
+    plans: Mapping[int, Sequence[RunPlan]] | None = None
     with err.status("drawing and rendering again ..."):
         try:
             stimuli = load_stimuli(protocol)
-            # the most efficient of many can only be told by measuring all of them
-            measured = protocol.efficiency.candidates > 1
-            plans = draw_runs(protocol, stimuli.by_condition, measured=measured)
+            plans = _plans(reader, stimuli)
         except (ReferenceImageError, ProtocolError) as error:
             missing = "Images and plans are" if stimuli is None else "Plans are"
             notes.append(f"{missing} not compared with what they were made of: {error.where}: {error.found}.")
@@ -58,11 +57,26 @@ def verify_scan_session(reader: SessionReader) -> ScanVerification:
     return found
 
 
+def _plans(reader: SessionReader, stimuli: StimulusSet) -> dict[int, Sequence[RunPlan]]:
+    """Draw the runs anew, by the protocol of each run of the program that armed any."""
+    drawn: list[tuple[ScanProtocol, Sequence[RunPlan]]] = []
+    plans: dict[int, Sequence[RunPlan]] = {}
+    for run in sorted(set(reader.table("scans")["run"].tolist())):
+        protocol = scan_protocol_of(reader, run)
+        known = next((own for before, own in drawn if before == protocol), None)
+        if known is None:
+            # the most efficient of many can only be told by measuring all of them
+            known = draw_runs(protocol, stimuli.by_condition, measured=protocol.efficiency.candidates > 1)
+            drawn.append((protocol, known))
+        plans[run] = known
+    return plans
+
+
 def _changed_runs(reader: SessionReader) -> list[str]:
     meta = reader.meta()
     return [
-        f"Run {run} of the program went on with changes to the protocol that a person accepted; the session is"
-        " compared with the protocol of its beginning, so differences from then on may be these changes."
+        f"Run {run} of the program went on with changes to the protocol: what it made is compared with the protocol"
+        " as changed, what was made before with the protocol as it was."
         for run in reader.table("runs")["run"].tolist()
         if amendments.key_of_run(amendments.JSON, run) in meta
     ]

@@ -91,11 +91,12 @@ def write_scan_bids(reader: SessionReader, to: Path, *, stand_in: bool | None = 
     files = stimulus_files(reader)
     for scan in scans:
         at = place / names[scan.scan]
-        written += _write_scan(reader, protocol, scan, at, files)
+        held = scan.protocol or protocol
+        written += _write_scan(reader, held, scan, at, files)
         if stand_in:
-            tr_s, _ = repetition_time_s(scan, protocol)
+            tr_s, _ = repetition_time_s(scan, held)
             written.append(write_stand_in(_with(at, "bold.nii.gz"), tr_s, scan.stored_volumes))
-        written.append(write_json(_with(at, "bold.json"), bold_sidecar(scan, protocol, stand_in=stand_in)))
+        written.append(write_json(_with(at, "bold.json"), bold_sidecar(scan, held, stand_in=stand_in)))
     return written
 
 

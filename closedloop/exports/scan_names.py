@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.scan.recorded import RecordedScan
@@ -32,11 +32,14 @@ def entities(scans: Sequence[RecordedScan], protocol: ScanProtocol) -> dict[int,
         protocol: of the session.
     """
     numbers = run_numbers(protocol)
+    # a label that the protocol does not know, as after a salvage, has a number of its own, for all its attempts
+    for label in dict.fromkeys(scan.label for scan in scans):
+        numbers.setdefault(label, max(numbers.values(), default=0) + 1)
     counts = {scan.label: scan.scan for scan in scans if scan.status == "completed"}
     seen: dict[tuple[str, str], int] = {}
     named: dict[int, str] = {}
     for scan in scans:
-        run = f"run-{numbers.get(scan.label, _beyond(numbers, scan))}"
+        run = f"run-{numbers[scan.label]}"
         if counts.get(scan.label) == scan.scan:
             named[scan.scan] = run
             continue
@@ -44,8 +47,3 @@ def entities(scans: Sequence[RecordedScan], protocol: ScanProtocol) -> dict[int,
         seen[scan.label, why] = seen.get((scan.label, why), 0) + 1
         named[scan.scan] = f"acq-{why}{seen[scan.label, why]}_{run}"
     return named
-
-
-def _beyond(numbers: Mapping[str, int], scan: RecordedScan) -> int:
-    """A run that the protocol does not know, as after a salvage, has a number of its own."""
-    return max(numbers.values(), default=0) + 1 + scan.scan

@@ -78,7 +78,7 @@ def _of_scans(material: Material) -> tuple[Head, list[Section]]:
     protocol = scan_protocol_of(material.reader)
     found = scan_course.courses(read_scans(material.reader, protocol), protocol)
     return scan_head.head(material, found, protocol), [
-        *(scan_run.section(course, protocol) for course in found),
+        *(scan_run.section(course, course.scan.protocol or protocol) for course in found),
         _guarded("images", "Images", lambda: scan_images.section(material, found)),
         timing.section(material, of_scans=True),
         log.section(material, without=("pulse",)),

@@ -101,7 +101,9 @@ def courses(scans: Sequence[RecordedScan], protocol: ScanProtocol) -> list[ScanC
         protocol: of the session.
     """
     last = {scan.label: scan.scan for scan in scans if scan.status == "completed"}
-    return [_course(scan, protocol, counts=last.get(scan.label) == scan.scan) for scan in scans]
+    return [
+        _course(scan, scan.protocol or protocol, counts=last.get(scan.label) == scan.scan) for scan in scans
+    ]
 
 
 def _course(scan: RecordedScan, protocol: ScanProtocol, *, counts: bool) -> ScanCourse:

@@ -16,7 +16,7 @@ from closedloop.protocol.scan import ScanProtocol
 from closedloop.protocol.sections.scan_task import Buttons, OneBack
 from closedloop.scan.asked import right_keys
 from closedloop.scan.records import PlannedEvent
-from closedloop.session import SessionReader
+from closedloop.session import SessionReader, amendments
 
 KIND = "scan"
 
@@ -41,6 +41,7 @@ class RecordedScan:
         pulses, presses: as in the tables.
         findings: about pulses, in order: the JSON of the event with its ``time_s``.
         period_s: seconds per frame in its program run; NaN if it was not measured.
+        protocol: as it held in its program run; None if it was not asked for.
     """
 
     scan: int
@@ -64,6 +65,7 @@ class RecordedScan:
     presses: pd.DataFrame
     findings: tuple[Mapping[str, Any], ...]
     period_s: float
+    protocol: ScanProtocol | None = None
 
     @property
     def started(self) -> bool:
@@ -117,13 +119,19 @@ def is_scan(reader: SessionReader) -> bool:
     return reader.meta().get("kind") == KIND
 
 
-def scan_protocol_of(reader: SessionReader) -> ScanProtocol:
+def scan_protocol_of(reader: SessionReader, run: int | None = None) -> ScanProtocol:
     """Return the protocol that a scanner session was run by.
+
+    Args:
+        reader: of the session.
+        run: as it held in that run of the program; None: as it was last used, with the runs that were added.
 
     Raises:
         SessionSchemaError: the file holds none that this version can read.
     """
-    text = reader.meta().get("protocol_json", "")
+    runs = reader.table("runs")["run"].tolist()
+    meta = {amendments.JSON: "", **reader.meta()}
+    text = amendments.latest(meta, amendments.JSON, max(runs, default=0) if run is None else run)
     try:
         return ScanProtocol.model_validate_json(text)
     except ValidationError as error:
@@ -141,7 +149,8 @@ def read_scans(reader: SessionReader, protocol: ScanProtocol | None = None) -> l
 
     Args:
         reader: of the session.
-        protocol: of the session; None: what an event asks for is left out.
+        protocol: of the session; None: what an event asks for is left out. A scan run is read by the protocol
+            that held in its run of the program.
     """
     table = reader.table("scans")
     parts = {name: reader.details("scans", name) for name in ("drawn", "trigger", "ledger")}
@@ -151,9 +160,11 @@ def read_scans(reader: SessionReader, protocol: ScanProtocol | None = None) -> l
     images = reader.table("images")[["image", "source"]]
     findings = _findings(reader)
     periods = _periods_s(reader)
+    protocols = {} if protocol is None else {run: scan_protocol_of(reader, run) for run in set(table["run"])}
     scans = []
     for place, row in enumerate(table.to_dict("records")):
         scan, run = int(row["scan"]), int(row["run"])
+        held = protocols.get(run)
         own = planned[planned["scan"] == scan]
         answers = presses[presses["scan"] == scan]
         scans.append(
@@ -163,7 +174,7 @@ def read_scans(reader: SessionReader, protocol: ScanProtocol | None = None) -> l
                 label=str(row["label"]),
                 attempt=int(row["attempt"]),
                 volumes=int(row["volumes"]),
-                dummies=0 if protocol is None else protocol.scanner.dummies,
+                dummies=0 if held is None else held.scanner.dummies,
                 duration_s=float(row["duration_s"]),
                 drawn=parts["drawn"][place],
                 trigger=parts["trigger"][place],
@@ -174,11 +185,12 @@ def read_scans(reader: SessionReader, protocol: ScanProtocol | None = None) -> l
                 ended_s=float(row["ended_s"]),
                 status=None if pd.isna(row["status"]) else str(row["status"]),
                 reason="" if pd.isna(row["reason"]) else str(row["reason"]),
-                events=_events(own, trials[trials["run"] == run], images, answers, protocol),
+                events=_events(own, trials[trials["run"] == run], images, answers, held),
                 pulses=pulses[pulses["scan"] == scan].sort_values("pulse", ignore_index=True),
                 presses=answers.sort_values("press", ignore_index=True),
                 findings=tuple(one for one in findings if one.get("scan") == scan),
                 period_s=periods.get(run, float("nan")),
+                protocol=held,
             )
         )
     return scans

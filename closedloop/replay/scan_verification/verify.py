@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.replay.scan_verification.findings import ScanVerification
@@ -20,7 +20,7 @@ def verify_scans(
     reader: SessionReader,
     protocol: ScanProtocol,
     stimuli: StimulusSet | None,
-    plans: Sequence[RunPlan] | None,
+    plans: Mapping[int, Sequence[RunPlan]] | None,
 ) -> ScanVerification:
     """Compare a scanner session with what its seed, its protocol and what was heard give.
 
@@ -29,9 +29,10 @@ def verify_scans(
 
     Args:
         reader: of the session.
-        protocol: of the session.
+        protocol: of the session as last used; each scan run is compared with what held when it was made.
         stimuli: made anew; None: they can't be, and are not compared.
-        plans: of all runs, drawn anew; None: they can't be, and are not compared.
+        plans: of all runs, drawn anew, by the run of the program whose protocol gives them; None: they can't be,
+            and are not compared.
 
     Raises:
         SessionError: the file can't be read.
@@ -41,8 +42,9 @@ def verify_scans(
         check_images(reader, stimuli, found)
     for scan in read_scans(reader, protocol):
         if plans is not None:
-            check_plan(scan, plans, found)
-        check_pulses(scan, protocol, found)
+            check_plan(scan, plans[scan.run], found)
+        held = scan.protocol or protocol
+        check_pulses(scan, held, found)
         check_trials(reader, scan, found)
-        check_answers(scan, protocol, found)
+        check_answers(scan, held, found)
     return found
