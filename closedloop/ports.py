@@ -67,6 +67,8 @@ class Showing:
         off_frames: frames of background after it, at least 0.
         position_deg: centre, degrees right of and above the fixation point.
         size_deg: width and height of the image in degrees.
+        flicker_frames: while it is on, the image is there for the first number of frames and the background for the
+            second, in turn; None: it stays.
         due_s: the trial comes on with the flip that is nearest to this time, or with the next one if it is
             past; None: as soon as the trial before it is over. Where two such trials follow each other
             without background by their times, the first one stays on a frame longer or shorter if that is
@@ -80,6 +82,14 @@ class Showing:
     position_deg: tuple[float, float]
     size_deg: tuple[float, float]
     due_s: float | None = None
+    flicker_frames: tuple[int, int] | None = None
+
+    def has_image_in(self, frame: int) -> bool:
+        """Whether the image, and not the background, is there in a frame of the on time, counted from 0."""
+        if self.flicker_frames is None:
+            return True
+        there, away = self.flicker_frames
+        return frame % (there + away) < there
 
 
 @dataclass(frozen=True)

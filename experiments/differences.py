@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Any
 
+from closedloop.loop.history import History
 from closedloop.loop.threads import EvolutionThread
 from closedloop.ports import DisplayReport, StreamInfo
 from closedloop.protocol.frames import plan_frames
@@ -45,6 +47,7 @@ _FREE = (
     "stop*",
     "output.*",
     "lsl.*",
+    "notes",
     "subject.notes",
     "threads.*.generator.device",
 )
@@ -103,6 +106,10 @@ def generator_differences(
     """Compare what makes the images: other weights are another experiment, another device or version is not."""
     found = []
     for recorded, thread in zip(was, threads, strict=False):
+        if not recorded:  # a stand-in; the images that are rendered again tell
+            what = f"generator of thread {thread.spec.name}"
+            found.append(Difference(what, "lost in a salvage", "not compared", Weight.NOTE))
+            continue
         for key, before, after in _pairs("", dict(recorded), dict(thread.generator.provenance)):
             weighty = key in ("generator", "weights_sha256", "code_length", "image_shape")
             found.append(
@@ -120,6 +127,25 @@ def generator_differences(
     return found
 
 
+def reference_differences(history: History, threads: Sequence[EvolutionThread]) -> list[Difference]:
+    """Compare references whose pixels were lost, and which were made again, by the sum of their bytes."""
+    found = []
+    for thread, images in zip(threads, history.references or (), strict=False):
+        for image, reference in zip(images, thread.references, strict=True):
+            lost = history.lost.get(image)
+            if lost is None:
+                continue
+            again = hashlib.sha256(reference.pixels.tobytes()).hexdigest()
+            now = (
+                "rendered again from its code" if lost.code is not None else f"read again from {lost.source}"
+            )
+            if lost.sha256 is not None and lost.sha256 != again:
+                now += f", with other bytes (SHA-256 {again[:12]}, recorded {lost.sha256[:12]})"
+            weight = Weight.NOTE if lost.sha256 in (None, again) else Weight.CHANGE
+            found.append(Difference(f"reference image {image}", "lost in a salvage", now, weight))
+    return found
+
+
 def environment_differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
     """Compare program, packages and machine."""
     keys = ("program", "git_commit", "python", "packages", "platform", "hostname", "cpu", "gpu")
@@ -134,10 +160,11 @@ def display_differences(was: Mapping[str, Any], now: DisplayReport, protocol: Pr
     found = []
     hz, tolerance = float(was["refresh_hz"]), protocol.display.refresh_tolerance
     before, after = (plan_frames(protocol.presentation, period) for period in (was["period_s"], now.period_s))
-    frames_differ = (before.on_frames, before.off_frames, before.iti_frames) != (
+    frames_differ = (before.on_frames, before.off_frames, before.iti_frames, before.flicker_frames) != (
         after.on_frames,
         after.off_frames,
         after.iti_frames,
+        after.flicker_frames,
     )
     if abs(now.refresh_hz - hz) > tolerance * hz or frames_differ:
         what = f"refresh (within {100 * tolerance:g} %)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from closedloop.exports.columns import rows
 from closedloop.exports.session_time import zero_of_runs
 from closedloop.ports import Clock, KeyPress, Pixels, Showing, Shown, Stage, StageClosed
 from closedloop.protocol.sections.display import Display
-from closedloop.protocol.sections.presentation import Presentation
+from closedloop.protocol.sections.presentation import Flicker, Presentation
 from closedloop.replay.recorded import protocol_of
 from closedloop.scan.recorded import is_scan, scan_protocol_of
 from closedloop.session import SessionReader
@@ -106,6 +106,7 @@ def show_session(
                 trials,
                 pixels,
                 speed=speed,
+                flicker=looks.presentation.flicker,
                 say=lambda n: status.update(f"trial {n} of {len(trials)}; q in the window ends it"),
             )
     out.print(f"{shown} of {len(trials)} trials were shown", highlight=False)
@@ -178,7 +179,9 @@ def pixels_of(reader: SessionReader) -> Callable[[int], Pixels]:
     return pixels
 
 
-def orders(trials: Sequence[TrialOnScreen], period_s: float, speed: float) -> Iterator[Showing]:
+def orders(
+    trials: Sequence[TrialOnScreen], period_s: float, speed: float, flicker: Flicker | None = None
+) -> Iterator[Showing]:
     """Yield the orders that show trials at their spacing, in whole frames of this display.
 
     Frames are counted from the first onset, so rounding never adds up. Slots are filled in later.
@@ -192,7 +195,16 @@ def orders(trials: Sequence[TrialOnScreen], period_s: float, speed: float) -> It
         last = index + 1 == len(trials)
         off = round(trial.off_s / frame_s) if last else max(begins[index + 1] - begin - on, 0)
         place = begin + on + off
-        yield Showing(index, -1, on, off, trial.position_deg, trial.size_deg)
+        yield Showing(
+            index, -1, on, off, trial.position_deg, trial.size_deg, flicker_frames=_flashes(flicker, frame_s)
+        )
+
+
+def _flashes(flicker: Flicker | None, frame_s: float) -> tuple[int, int] | None:
+    if flicker is None:
+        return None
+    there, away = (max(1, round(ms / 1000 / frame_s)) for ms in (flicker.on_ms, flicker.off_ms))
+    return there, away
 
 
 def play(
@@ -202,6 +214,7 @@ def play(
     pixels: Callable[[int], Pixels],
     *,
     speed: float = 1.0,
+    flicker: Flicker | None = None,
     say: Callable[[int], None] = lambda _count: None,
 ) -> int:
     """Show trials on a stage, which is opened and closed here.
@@ -212,6 +225,7 @@ def play(
         trials: in the order of their onsets.
         pixels: gives the pixels of an image.
         speed: 10 is ten times as fast.
+        flicker: of the session's images, if they come and go.
         say: told how many are over.
 
     Returns:
@@ -219,7 +233,7 @@ def play(
     """
     report = stage.open()
     try:
-        waiting = orders(trials, report.period_s, speed)
+        waiting = orders(trials, report.period_s, speed, flicker)
         ordered = over = 0
         while over < len(trials):
             for event in stage.poll():
@@ -234,16 +248,7 @@ def play(
                 order = next(waiting)
                 slot = ordered % min(LOOKAHEAD, stage.slots)
                 stage.load(slot, pixels(trials[ordered].image))
-                stage.show(
-                    Showing(
-                        order.trial,
-                        slot,
-                        order.on_frames,
-                        order.off_frames,
-                        order.position_deg,
-                        order.size_deg,
-                    )
-                )
+                stage.show(replace(order, slot=slot))
                 ordered += 1
             else:
                 clock.sleep(_IDLE_S)

@@ -206,7 +206,7 @@ class Presentation:
             off_frames=self._plan.off_frames + (self._plan.iti_frames if ends_row else 0),
         )
         label = {"trial": record.trial, "generation": generation, "image": record.image, "thread": spec.name}
-        return Presented(record, label, spec.position_deg, spec.size_deg)
+        return Presented(record, label, spec.position_deg, spec.size_deg, self._plan.flicker_frames)
 
     def _record_dead_time(self, generation: int) -> None:
         parts_ms = self._dead_time.ended_by(self._screen.last_onset_s)

@@ -33,6 +33,7 @@ class Presented:
     label: Mapping[str, Any]
     position_deg: tuple[float, float]
     size_deg: float
+    flicker_frames: tuple[int, int] | None = None
 
 
 class Screen:
@@ -107,6 +108,7 @@ class Screen:
                 off_frames=record.off_frames,
                 position_deg=presented.position_deg,
                 size_deg=(presented.size_deg, presented.size_deg),
+                flicker_frames=presented.flicker_frames,
             )
         )
 

@@ -28,6 +28,7 @@ class FramePlan:
         on_ms: ``on_frames`` at the measured period; likewise ``off_ms`` and ``iti_ms``.
         period_s: the measured period that this was planned for.
         notes: a sentence for each duration that differs noticeably from what was asked.
+        flicker_frames: frames of each flash and of the background between two; None if the image stays.
     """
 
     on_frames: int
@@ -38,6 +39,7 @@ class FramePlan:
     iti_ms: float
     period_s: float
     notes: tuple[str, ...] = ()
+    flicker_frames: tuple[int, int] | None = None
 
     @property
     def soa_ms(self) -> float:
@@ -69,7 +71,19 @@ def plan_frames(presentation: Presentation, period_s: float) -> FramePlan:
     }
     on, off, iti = frames["on_ms"], frames["off_ms"], frames["inter_trial_interval_ms"]
     period_ms = 1000 * period_s
-    return FramePlan(on, off, iti, on * period_ms, off * period_ms, iti * period_ms, period_s, tuple(notes))
+    flicker = None
+    if presentation.flicker is not None:
+        there = _whole_frames("presentation.flicker.on_ms", presentation.flicker.on_ms, period_s, notes)
+        away = _whole_frames("presentation.flicker.off_ms", presentation.flicker.off_ms, period_s, notes)
+        flicker = (there, away)
+        rest = on % (there + away)
+        if 0 < rest < there:
+            notes.append(
+                f"presentation.flicker: the last flash of each image has {rest} of {there} frames, as on_ms ends there."
+            )
+    return FramePlan(
+        on, off, iti, on * period_ms, off * period_ms, iti * period_ms, period_s, tuple(notes), flicker
+    )
 
 
 def check_timing(protocol: Protocol, period_s: float) -> list[str]:

@@ -80,7 +80,10 @@ class FrameLoop:
         next_flip_s = self._expected_flip_s()
         showing = self._schedule.plan(self._uploads.ready, next_flip_s)
         color = self._fixations.plan(next_flip_s)
-        self._window.draw(showing, color, words=self._words_on and not self._schedule.running)
+        away = showing is not None and not showing.has_image_in(self._schedule.frame_ahead)
+        self._window.draw(
+            showing, color, words=self._words_on and not self._schedule.running, image_away=away
+        )
         self._pacer.wait()
         flip_s = self._window.flip()
         self._pacer.flipped(flip_s)

@@ -112,6 +112,13 @@ class Schedule:
         return -math.inf if due_s is None else due_s
 
     @property
+    def frame_ahead(self) -> int:
+        """Which frame of its trial the next flip shows, as planned last, counted from 0."""
+        if self._starting is not None or self._running is None:
+            return 0
+        return len(self._running.flips_s)
+
+    @property
     def background_ahead(self) -> bool:
         """The running trial still has frames of background to come."""
         return self._running is not None and self._running.order.off_frames > 0

@@ -79,6 +79,7 @@ class StageWindow:
         showing: Showing | None,
         fixation_color: tuple[float, float, float] | None = None,
         words: bool = False,
+        image_away: bool = False,
     ) -> None:
         """Draw a whole frame into the back buffer (blocks until it is drawn).
 
@@ -86,9 +87,10 @@ class StageWindow:
             showing: the trial whose image is in it; None for the background.
             fixation_color: of the fixation point; None: its own.
             words: show those that were set, if any, in place of the fixation point.
+            image_away: the trial's image flickers, and is away in this frame; its patch stays.
         """
         self._window.clearBuffer()
-        if showing is not None:
+        if showing is not None and not image_away:
             place = image_rect(self.size_px, self.pixels_per_deg, showing.position_deg, showing.size_deg)
             self._textures.draw(showing.slot, place)
         if self._patches is not None:

@@ -28,6 +28,21 @@ def test_a_display_of_59_94_hz_is_no_news():
     assert plan.on_ms == pytest.approx(100.1)
 
 
+def test_a_block_of_flashes_is_whole_frames_and_says_where_it_breaks_off():
+    block = Presentation(on_ms=2000, off_ms=10000, flicker={"on_ms": 250, "off_ms": 500})
+    plan = plan_frames(block, 1 / 60)
+    assert plan.flicker_frames == (15, 30)
+    assert plan.notes == ()  # it ends between two flashes
+    short = plan_frames(block.model_copy(update={"on_ms": 1600.0}), 1 / 60)
+    assert "the last flash of each image has 6 of 15 frames" in short.notes[0]
+    assert plan_frames(Presentation(), 1 / 60).flicker_frames is None
+
+
+def test_a_flash_longer_than_its_image_is_refused():
+    with pytest.raises(ValueError, match="within on_ms, 100 ms"):
+        Presentation(on_ms=100, flicker={"on_ms": 80, "off_ms": 50})
+
+
 def test_a_duration_that_does_not_fit_is_told():
     # 90 ms is halfway; a hair less becomes 5 frames
     plan = plan_frames(Presentation(on_ms=89, off_ms=70, inter_trial_interval_ms=500), 1 / 60)

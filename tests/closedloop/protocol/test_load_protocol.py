@@ -189,7 +189,7 @@ p.yaml: found 12 problems; expected none. Correct each and start again:
   line 6, threads.0.optimizer.population: found the unknown key 'population'; expected one of name, preset, parameters, initial_codes. If it is one of its parameters, put it below 'parameters:'.
   line 7, threads.0.units.units: found 2 units; expected exactly one, as combine is 'one'. Name one, or set combine to mean.
   line 8, threads.0.size_deg: found the number -1; expected more than 0.
-  line 9, threads.1.on_ms: found the unknown key 'on_ms'; expected one of name, generator, optimizer, units, position_deg, size_deg. Is it meant as presentation.on_ms?
+  line 9, threads.1.on_ms: found the unknown key 'on_ms'; expected one of name, generator, optimizer, units, position_deg, size_deg. Is it meant as presentation.on_ms or presentation.flicker.on_ms?
   line 11, response.stream: found neither name, type nor source_id; expected at least one of them. Pin the source_id; `closedloop streams` shows it.
   line 12, response.kind: found the text 'rate'; expected one of rates, counts, spikes, trials. Did you mean 'rates'?
   line 14, display.size_px: found a list of 1; expected at least 2 items.

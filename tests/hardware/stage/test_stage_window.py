@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,25 @@ def test_report_says_what_was_granted(real: Any) -> None:
     assert 0 < details["upload_ms"] < 1000 / 60
     for key in ("renderer", "gl_version", "psychopy", "garbage_collection", "gamma", "pixel_size_cm"):
         assert details[key]
+
+
+def test_a_flickering_image_comes_and_goes_while_its_patch_stays(real: Any, eye: PatchSampler) -> None:
+    from closedloop.ports import Showing, Shown
+
+    real.stage.load(0, np.full(SHAPE, 230, np.uint8))
+    real.wait(0.2)
+    real.trial += 1
+    trial, place = real.trial, ((-6.0, -4.0), (2.0, 2.0))
+    real.stage.show(Showing(trial, 0, 100, 6, *place, flicker_frames=(20, 20)))
+    x, y, w, h = on_screen(real.report.pixels_per_deg, *place)
+    left, top = 0, y + h // 2  # one grab holds patch and image, so both are of one instant
+    seen: list[int] = []
+    while not any(isinstance(event, Shown) and event.trial == trial for event in real.seen):
+        both = eye.grab((left, top, x + w, WINDOW[1] - top))
+        if both[-20, 20, 0] == 255:
+            seen.append(int(both[0, x + w // 2, 0]))
+        real.wait(0.005)
+    assert real.until_shown(trial).on_flips == 100
+    # 20 frames there, 20 away, 20 there, 20 away, 20 there
+    changes = [seen[0], *(now for was, now in pairwise(seen) if now != was)]
+    assert changes == [230, BACKGROUND, 230, BACKGROUND, 230]
