@@ -155,7 +155,7 @@ def test_message_for_one_unknown_key(write, minimal):
     path = write(minimal + "presentation:\n  on_sm: 100\n")
     assert error_of(path) == (
         "p.yaml:15, presentation.on_sm: found the unknown key 'on_sm'; expected one of on_ms, off_ms, "
-        "images_per_trial, inter_trial_interval_ms, fixation. Did you mean 'on_ms'?"
+        "flicker, images_per_trial, inter_trial_interval_ms, fixation. Did you mean 'on_ms'?"
     )
 
 
