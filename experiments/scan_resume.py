@@ -145,7 +145,7 @@ class ScanResumption:
         self._note(scan_protocol_differences(recorded.protocol, loaded.protocol))
         self._refuse_changes()
         self._note(environment_differences(recorded.environment, environment()))
-        self.work = make_work(loaded)
+        self.work = make_work(loaded, begun=recorded.past.begun)
         if recorded.past.begun:
             self._note(_image_differences(recorded.folder, self.work))
         if loaded.protocol == recorded.protocol:

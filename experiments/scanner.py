@@ -12,6 +12,7 @@ from closedloop.errors import ScanError, SessionAbortedError
 from closedloop.protocol.load import LoadedScan, load_scan
 from closedloop.scan.conductor import ScanOutcome
 from closedloop.scan.design import draw_runs
+from closedloop.scan.design.table_checks import check_tables
 from closedloop.scan.frames import plan_run_frames
 from closedloop.scan.stimuli import load_stimuli
 from closedloop.session.lock import SessionLock
@@ -69,11 +70,21 @@ def run_scan(
     return perform(work, session_id, base, lambda: make_session_folder(base, session_id), resume_by=resume_by)
 
 
-def make_work(loaded: LoadedScan) -> ScanWork:
-    """Read and render the images of a protocol, and draw its runs; the same for the same protocol."""
+def make_work(loaded: LoadedScan, *, begun: bool = False) -> ScanWork:
+    """Read and render the images of a protocol, and draw its runs; the same for the same protocol.
+
+    Args:
+        loaded: the protocol.
+        begun: for a session that goes on: what its tables should have had is not asked for any more.
+
+    Raises:
+        ProtocolError, ReferenceImageError, TimingError: it can't be done.
+    """
     protocol = loaded.protocol
     stimuli = load_stimuli(protocol)
     plans = draw_runs(protocol, stimuli.by_condition, 1 / protocol.display.refresh_hz)
+    if not begun:
+        check_tables(protocol, plans)
     events = sum(event.kind == "image" for plan in plans for event in plan.events)
     say(f"protocol {loaded.path}: {len(plans)} run(s), {events} images shown, of {len(stimuli)} stimuli")
     return ScanWork(loaded, stimuli, plans)

@@ -58,7 +58,15 @@ def measure(events: Sequence[PlannedEvent], protocol: ScanProtocol, volumes: int
     rows = np.array(
         [[weights.get(column, 0.0) for column in columns] for weights in contrasts.values()], dtype=np.float64
     )
-    each = {name: efficiency(matrix, row[None]) for name, row in zip(contrasts, rows, strict=True)}
+    # what a run does not show it can't tell from anything, though the model without it could tell the rest
+    shown = {
+        name: all(column in columns for column, weight in weights.items() if weight)
+        for name, weights in contrasts.items()
+    }
+    each = {
+        name: efficiency(matrix, row[None]) if shown[name] else 0.0
+        for name, row in zip(contrasts, rows, strict=True)
+    }
     return Measured(efficiency(matrix, rows) if all(each.values()) else 0.0, each)
 
 

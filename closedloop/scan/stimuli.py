@@ -156,15 +156,13 @@ def _files(protocol: ScanProtocol) -> dict[str, tuple[str, Path]]:
                 )
             found[name] = (condition.name, path)
     if isinstance(protocol.design, Events):
-        folder = protocol.design.folder or Path()
-        for name in table_images(protocol):
-            path = folder / name
+        for name, path in table_images(protocol):
             if name in found and found[name][1] != path:
                 raise ReferenceImageError(
                     str(path),
                     found=f"an image of the table with the name of {found[name][1]}",
                     expected="a name for each image",
-                    remedy="Rename the condition.",
+                    remedy="Rename it, or the condition; of images beside their tables give design.folder.",
                 )
             found.setdefault(name, ("", path))
     return found

@@ -240,7 +240,8 @@ class Events(Timed):
         default=(), description="trial_types that are null events, whatever image they name."
     )
     folder: Path | None = Field(
-        default=None, description="Where the images lie; relative to the protocol file."
+        default=None,
+        description="Where the images lie; relative to the protocol file. null: beside their table.",
     )
     missing: Literal["error", "placeholder"] = Field(
         default="error", description="An image that is not there: refuse, or show a pattern in its place."

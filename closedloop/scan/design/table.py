@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -51,8 +52,10 @@ def table_of(spec: Events, run: Run) -> Path:
     return file
 
 
-def table_images(protocol: ScanProtocol) -> list[str]:
-    """Return the files of images that the tables of a protocol name, each once, in order.
+def table_images(protocol: ScanProtocol) -> list[tuple[str, Path]]:
+    """Return the images that the tables of a protocol name, each once, in order: its name and its file.
+
+    Without ``design.folder`` they lie beside their table.
 
     Raises:
         ProtocolError: a table can't be read, or lacks what it must have.
@@ -61,8 +64,13 @@ def table_images(protocol: ScanProtocol) -> list[str]:
     if not isinstance(spec, Events):
         return []
     tables = {table_of(spec, run) for run in protocol.runs.planned}
-    images = [row.image for table in sorted(tables) for row in read_table(spec, table)]
-    return list(dict.fromkeys(image for image in images if image is not None))
+    images = [
+        (row.image, (spec.folder or table.parent) / row.image)
+        for table in sorted(tables)
+        for row in read_table(spec, table)
+        if row.image is not None
+    ]
+    return list(dict.fromkeys(images))
 
 
 def table_events(
@@ -102,25 +110,25 @@ def table_events(
     return events
 
 
+def table_columns(file: Path) -> list[str]:
+    """Return the names of a table's columns.
+
+    Raises:
+        ProtocolError: it can't be read.
+    """
+    return _lines(file)[0]
+
+
 def read_table(spec: Events, file: Path) -> list[TableRow]:
     """Return the rows that the design picks from a table.
 
     Raises:
         ProtocolError: the table can't be read, or lacks what it must have.
     """
-    try:
-        if file.stat().st_size > _LARGEST_FILE_BYTES:
-            raise _error(str(file), "a file above 32 MiB", "Is this the right file?")
-        text = file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise _error(str(file), f"a file that can't be read ({error.strerror})", "Check it.") from error
-    except UnicodeDecodeError as error:
-        raise _error(str(file), "bytes that are not UTF-8", "Save it as UTF-8.") from error
-    reader = csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    columns = [column.strip() for column in next(reader, [])]
+    columns, lines = _lines(file)
     _check_columns(spec, file, columns)
     rows = []
-    for line, cells in enumerate(reader, start=2):
+    for line, cells in enumerate(lines, start=2):
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(columns):
@@ -133,6 +141,20 @@ def read_table(spec: Events, file: Path) -> list[TableRow]:
     if not any(row.image is not None or row.trial_type not in spec.null_types for row in rows):
         raise _error(str(file), "no row with an event", "Check design.only and design.skip.")
     return rows
+
+
+def _lines(file: Path) -> tuple[list[str], Iterator[list[str]]]:
+    """Return the names of a table's columns, and the cells of each line after them."""
+    try:
+        if file.stat().st_size > _LARGEST_FILE_BYTES:
+            raise _error(str(file), "a file above 32 MiB", "Is this the right file?")
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise _error(str(file), f"a file that can't be read ({error.strerror})", "Check it.") from error
+    except UnicodeDecodeError as error:
+        raise _error(str(file), "bytes that are not UTF-8", "Save it as UTF-8.") from error
+    reader = csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    return [column.strip() for column in next(reader, [])], reader
 
 
 def _check_columns(spec: Events, file: Path, columns: list[str]) -> None:

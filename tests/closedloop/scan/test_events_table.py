@@ -43,7 +43,7 @@ def test_a_table_is_the_plan_in_order_of_onsets(table):
         (9, 0.75, "null", "response", None),
     ]
     assert [e.fields["note"] for e in plan.events[:3]] == ["first", "second", "n/a"]
-    assert table_images(protocol) == ["x/f1.png", "x/f2.png"]
+    assert [name for name, _ in table_images(protocol)] == ["x/f1.png", "x/f2.png"]
     assert plan.drawn["design"] == "events"
 
 
@@ -55,7 +55,7 @@ def test_rows_are_picked_and_types_made_null(table):
     ]  # fmt: skip
     plan, protocol = drawn(table, only={"column": "trial_type", "values": ["house"]})
     assert [e.onset_s for e in plan.events] == [6]
-    assert table_images(protocol) == ["x/f1.png"]
+    assert table_images(protocol) == [("x/f1.png", table.parent / "x/f1.png")]
 
 
 def test_onsets_may_count_volumes_and_be_shifted(table):
@@ -88,7 +88,7 @@ def test_each_run_may_have_a_table_of_its_own(tmp_path, table):
     )
     first, second = draw_runs(protocol, {}, measured=False)
     assert (len(first.events), second.events[0].stimulus) == (5, "z.png")
-    assert set(table_images(protocol)) == {"x/f1.png", "x/f2.png", "z.png"}
+    assert {name for name, _ in table_images(protocol)} == {"x/f1.png", "x/f2.png", "z.png"}
 
 
 @pytest.mark.parametrize(
