@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
-import tempfile
 import threading
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,9 +14,9 @@ from closedloop.errors import ProcessDiedError, ProtocolError
 from closedloop.protocol.load import load_protocol
 from closedloop.protocol.models import Corner, Protocol
 from experiments.console import err
+from experiments.network import lsl_of_its_own
 from experiments.recorded import read_session
 from hardware.display import has_display, virtual_display
-from hardware.lsl.config import use_config
 
 PROTOCOL = Path(__file__).resolve().parent.parent / "protocols" / "demo.yaml"
 _SUBJECT_START_S = 90.0
@@ -72,24 +69,10 @@ def resume_demo(folder: Path, *, overrides: Sequence[str] = (), accept_changes: 
 def _rig_of(protocol: Protocol) -> Iterator[None]:
     """Bring up what a demo has instead of a rig: display, subject, and an LSL corner for both."""
     with ExitStack() as up:
-        up.enter_context(_lsl_of_its_own())
+        up.enter_context(lsl_of_its_own("demo"))
         _bring_up_display(up, protocol)
         up.enter_context(_subject(protocol))
         yield
-
-
-@contextmanager
-def _lsl_of_its_own() -> Iterator[None]:
-    """Keep the demo's streams from a rig on the same network, and a rig's from the demo."""
-    if "LSLAPICFG" in os.environ:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="closedloop-demo-") as folder:
-        use_config(Path(folder) / "lsl_api.cfg", f"demo-{uuid.uuid4().hex[:12]}", scope="machine")
-        try:
-            yield
-        finally:
-            del os.environ["LSLAPICFG"]
 
 
 def _bring_up_display(up: ExitStack, protocol: Protocol) -> None:

@@ -17,13 +17,22 @@ def quiet_lsl() -> None:
     """
     if "LSLAPICFG" in os.environ or any(file.is_file() for file in _places()):
         return
-    file = user_cache_path("closedloop", appauthor=False) / "lsl_api.cfg"
+    file = _file()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(_TEXT, encoding="utf-8")
     except OSError:
         return  # a home that can't be written: liblsl then is as talkative as ever
     os.environ["LSLAPICFG"] = str(file)
+
+
+def is_configured() -> bool:
+    """Return whether ``LSLAPICFG`` names a configuration that is more than quiet."""
+    return os.environ.get("LSLAPICFG", str(_file())) != str(_file())
+
+
+def _file() -> Path:
+    return user_cache_path("closedloop", appauthor=False) / "lsl_api.cfg"
 
 
 def _places() -> list[Path]:

@@ -51,16 +51,17 @@ def open_scan_rig(
     clock = LslClock()
     with ExitStack() as opened:
         scanner: ProtocolScanner | None = None
+        heard = protocol.scanner
         if protocol.scanner.simulate is not None:
             if not has_display():
                 display_ = opened.enter_context(virtual_display(protocol.display.size_px))
                 say(f"no screen here: virtual display {display_.name}")
             scanner = ProtocolScanner(protocol, clock)
             opened.callback(scanner.close)
-            where = scanner.open()
+            where, heard = scanner.open()
             say(f"{SIMULATED}; pulses at {where}")
         keys = protocol.task.keys if protocol.task is not None else ()
-        trigger = open_trigger(protocol.scanner, keys)
+        trigger = open_trigger(heard, keys)
         opened.callback(trigger.close)
         info = trigger.open()
         say(

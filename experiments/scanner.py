@@ -20,7 +20,7 @@ from experiments.evolution import finish, say
 from experiments.folder import make_session_folder, require_writable, session_name
 from experiments.interrupts import Interrupts
 from experiments.logfile import log_to, remembered
-from experiments.network import lsl_as_in
+from experiments.network import lsl_of_scan
 from experiments.parting import parting_words
 from experiments.scan_operator import ScanTerminal
 from experiments.scan_rig import SIMULATED, check_scan_machine, open_scan_rig
@@ -119,7 +119,7 @@ def perform(
     """
     protocol = work.loaded.protocol
     with ExitStack() as opening:
-        opening.enter_context(lsl_as_in(protocol.lsl))
+        opening.enter_context(lsl_of_scan(protocol))
         opened = opening.enter_context(open_scan_rig(protocol, session_id, work.stimuli.image_shape, say))
         for plan in work.plans:
             for note in plan_run_frames(plan, opened.display.period_s).notes:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from closedloop.ports import Clock
 from closedloop.protocol.scan import ScanProtocol
+from closedloop.protocol.sections.scan import Scanner
 from closedloop.protocol.sections.scan_simulation import Simulation
 from closedloop.scan.records import RunPlan
 from closedloop.scan.simulated import faults_of, presses_of
@@ -35,9 +36,18 @@ class ProtocolScanner:
         self._options = _options(protocol, simulate)
         self._process = AtCall(self._options)
 
-    def open(self) -> str:
-        """Start it (blocks); return in words where its pulses come out."""
-        return self._process.open()
+    def open(self) -> tuple[str, Scanner]:
+        """Start it (blocks).
+
+        Returns:
+            In words where its pulses come out; and the protocol's scanner as it is heard there, never on a real
+            device: bytes come out of a pseudo-terminal, whatever port the protocol names.
+        """
+        where, scanner = self._process.open(), self._protocol.scanner
+        if scanner.trigger.path != "serial":
+            return where, scanner
+        trigger = scanner.trigger.model_copy(update={"port": where})
+        return where, scanner.model_copy(update={"trigger": trigger})
 
     def armed(self, plan: RunPlan, scan: int) -> None:
         """A run is armed: begin to scan, some time from now."""

@@ -60,12 +60,12 @@ def check(
 
 def _measure(path: Path | None, overrides: list[str]) -> Sequence[Finding]:
     from closedloop.protocol.load import load_protocol, load_scan, protocol_kind
-    from experiments.network import lsl_as_in
+    from experiments.network import lsl_as_in, lsl_of_scan
 
     with ExitStack() as configured:
         if path is not None and protocol_kind(path) == "scan":
             scan = load_scan(path, overrides).protocol
-            configured.enter_context(lsl_as_in(scan.lsl))
+            configured.enter_context(lsl_of_scan(scan))
             from experiments.scan_rig import check_scan_rig
 
             status = configured.enter_context(err.status("measuring the machine and the trigger ..."))
