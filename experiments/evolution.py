@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -31,6 +32,8 @@ from experiments.way_on import RESUME, says_how_to_go_on, way_on
 from hardware.check import require_good, run_checks
 
 log = logging.getLogger(__name__)
+
+LOG_FILE = "log.txt"
 
 
 @remembered()
@@ -130,7 +133,7 @@ def perform(
         past = None if past_of is None else past_of(opened)
         interrupts = opening.enter_context(Interrupts(opened.rig.clock))
         folder = folder_of()
-        opening.enter_context(log_to(folder / "log.txt"))
+        opening.enter_context(log_to(folder / LOG_FILE))
         say(f"session folder {folder}")
         opening.enter_context(parting_words(way_on(folder, resume_by)))
         try:
@@ -189,9 +192,13 @@ def finish(folder: Path, loaded: LoadedProtocol | LoadedScan) -> None:
         return
     try:
         write_outputs(folder, loaded.protocol.output)
-    except ClosedLoopError as error:
-        log.error("the report could not be written: %s", error)
-        say(f"the report could not be written: {error}. Try again with: closedloop report {folder}")
+    except Exception as error:  # whatever it is, how the session itself ended must be heard
+        foreseen = isinstance(error, ClosedLoopError)
+        words = str(error) if foreseen else f"{type(error).__name__}: {error}"
+        log.error("tables, images or report could not be written: %s", words, exc_info=error)
+        place = "" if foreseen else f" The error is in {folder / LOG_FILE}."
+        again = f"closedloop report {shlex.quote(str(folder))}"
+        say(f"tables, images or report could not be written: {words}.{place} Try again with: {again}")
         return
     if loaded.protocol.output.report:
         say(f"report {folder / 'report.html'}")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
-from closedloop.errors import ProtocolError, ReferenceImageError
+from closedloop.errors import ProtocolError, ReferenceImageError, SessionDamagedError
 from closedloop.generators import Generator, make_generator
-from closedloop.loop.history import History
+from closedloop.loop.history import History, LostReference
 from closedloop.loop.threads import EvolutionThread, Reference
 from closedloop.optimizers import Origin, make_optimizer, optimizer_parameters
 from closedloop.protocol.models import Protocol, Thread
-from closedloop.references import load_references
+from closedloop.references import load_image, load_references
 from closedloop.seeds import Purpose, random_for
 
 
@@ -25,6 +27,7 @@ def make_threads(protocol: Protocol, history: History | None = None) -> list[Evo
     Raises:
         ModelError: weights are missing or wrong.
         ReferenceImageError: a reference can't be read.
+        SessionDamagedError: a reference was lost in a salvage, and its file can't be found again.
         ProtocolError: parameters or codes do not fit.
     """
     generators: dict[str, Generator] = {}
@@ -72,11 +75,45 @@ def _thread(
         parameters, code_size=generator.code_length, seed=protocol.seed, thread=index, given=given
     )
     if history is not None and history.references is not None:
-        pixels = [history.pixels[image] for image in history.references[index]]
-        references = [Reference(seen, None, None) for seen in pixels]
+        references = [
+            Reference(history.pixels[image], None, None)
+            if image in history.pixels
+            else _made_again(protocol, history, history.lost[image], generator)
+            for image in history.references[index]
+        ]
     else:
         references = _references(protocol, index, generator)
     return EvolutionThread(index, spec, optimizer, generator, references)
+
+
+def _made_again(protocol: Protocol, history: History, lost: LostReference, generator: Generator) -> Reference:
+    """Render a reference again whose pixels are lost, or read its file again.
+
+    Raises:
+        SessionDamagedError: its file is not there any more, or not the one that was shown.
+    """
+    if lost.code is not None:
+        return Reference(generator.render(lost.code[np.newaxis])[0], None, lost.code)
+    folder = protocol.references.folder
+    file = None if folder is None or lost.source is None else folder / lost.source
+    found = "a reference whose pixels are lost"
+    if file is not None:
+        try:
+            picture = load_image(file, generator.image_shape, protocol.display.background)
+        except ReferenceImageError as error:
+            found += f", and {file}: {error.found}"
+        else:
+            if lost.sha256 in (None, hashlib.sha256(picture.pixels.tobytes()).hexdigest()):
+                return Reference(picture.pixels, picture.name, None)
+            found += f", and {file} is another picture by now"
+    raise SessionDamagedError(
+        f"{history.where}: image {lost.image}",
+        found=found,
+        expected=f"pixels of SHA-256 {lost.sha256}, as they were shown" if lost.sha256 else "its pixels",
+        remedy="Put the picture back where it was when the session began, then resume."
+        if file is not None
+        else "The session can't go on without it: begin a new one.",
+    )
 
 
 def _references(protocol: Protocol, index: int, generator: Generator) -> list[Reference]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -14,10 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from closedloop.loop.status import Status
+from closedloop.sparkline import sparklines
 from experiments.console import err
 
 _LINE_EVERY_S = 10.0
 _REFRESH_HZ = 4
+_WIDEST_CURVE = 20
 _STATE_STYLES = {"live": "green", "late": "yellow", "recovering": "yellow", "lost": "bold red"}
 
 
@@ -93,10 +96,12 @@ class Progress:
             f"[{_STATE_STYLES.get(status.stream_state, 'default')}]{escape(status.stream_state or '-')}[/]"
         )
         missed = f"[{'red' if status.missed_frames else 'green'}]{status.missed_frames}[/]"
+        evolved, reference = ("", "") if self._console.options.ascii_only else _curves(status)
         lines = [
             f"trials {status.trials_done}, {status.trials_invalid} invalid, "
             f"{status.trials_left_in_generation} to go in this generation",
-            f"mean score {_score(status.mean_score)} evolved, {_score(status.reference_score)} reference",
+            f"mean score {_score(status.mean_score)} evolved{evolved}, "
+            f"{_score(status.reference_score)} reference{reference}",
             f"stream {state}   missed frames {missed}",
         ]
         if status.paused or status.message:
@@ -142,6 +147,15 @@ def _remaining(status: Status) -> str:
 
 def _score(score: float | None) -> str:
     return "-" if score is None else f"{score:.1f}"
+
+
+def _curves(status: Status) -> list[str]:
+    """Return both curves on one scale, each with a space before it; nothing before there is a curve."""
+    curves = sparklines([status.evolved_curve, status.reference_curve], _WIDEST_CURVE)
+    known = any(math.isfinite(score) for score in status.reference_curve)
+    return [
+        f" {row}" if len(row) > 1 and shown else "" for row, shown in zip(curves, (True, known), strict=True)
+    ]
 
 
 def _note(status: Status) -> str:

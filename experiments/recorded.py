@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from closedloop.errors import SessionSchemaError
+from closedloop.errors import SessionDamagedError
 from closedloop.loop.history import History, read_history
 from closedloop.protocol.models import Protocol
-from closedloop.session import SessionReader, amendments
+from closedloop.session import SessionReader
+from experiments.recorded_protocol import RecordedProtocol, read_protocol
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +23,8 @@ class RecordedSession:
     Attributes:
         folder: the session folder.
         session_id: as in its markers.
-        text: the protocol as last used, YAML.
-        protocol: the same.
+        lost_meta: facts of ``meta`` that a salvage lost and that are known from elsewhere.
+        recorded_protocol: the protocol as last used.
         history: the state of its loop.
         generators: provenance of each thread's generator; empty if a crash came before it was recorded.
         environment: of the last run.
@@ -36,8 +37,8 @@ class RecordedSession:
 
     folder: Path
     session_id: str
-    text: str
-    protocol: Protocol
+    lost_meta: Mapping[str, str]
+    recorded_protocol: RecordedProtocol
     history: History
     generators: Sequence[Mapping[str, Any]]
     environment: Mapping[str, Any]
@@ -46,6 +47,11 @@ class RecordedSession:
     last_run: int
     exit_status: str | None
     reason: str
+
+    @property
+    def protocol(self) -> Protocol:
+        """The protocol as last used."""
+        return self.recorded_protocol.protocol
 
     @property
     def control(self) -> str | None:
@@ -61,26 +67,25 @@ def read_session(folder: Path) -> RecordedSession:
         SessionError: there is none, or its file is damaged or of another schema.
     """
     with SessionReader(folder) as reader:
-        meta = reader.meta()
+        meta, where = reader.meta(), str(reader.path)
         runs = reader.table("runs")
+        if runs.empty:
+            raise SessionDamagedError(
+                where,
+                found="no record of any run",
+                expected="at least one",
+                remedy="The session can't go on. What was recorded can be exported.",
+            )
         last = int(runs["run"].max())
+        protocol = read_protocol(meta, last, where)
         displays = [display for display in reader.details("runs", "display") if display]
-        try:
-            text = amendments.latest(meta, amendments.TEXT, last)
-            protocol = Protocol.model_validate_json(amendments.latest(meta, amendments.JSON, last))
-        except (KeyError, ValueError) as error:
-            raise SessionSchemaError(
-                f"{reader.path}: protocol",
-                found=str(error).splitlines()[0],
-                expected="the protocol that the session was run by",
-                remedy="Use the version of closedloop that wrote the session.",
-            ) from error
         status, reason = (runs.iloc[-1][column] for column in ("exit_status", "reason"))
+        session_id = meta.get("session") or _session_id(reader)
         return RecordedSession(
             folder=folder,
-            session_id=meta["session"],
-            text=text,
-            protocol=protocol,
+            session_id=session_id,
+            lost_meta={} if "session" in meta else {"session": session_id},
+            recorded_protocol=protocol,
             history=read_history(reader),
             generators=reader.details("threads", "generator"),
             environment=reader.details("runs", "environment")[-1],
@@ -90,6 +95,12 @@ def read_session(folder: Path) -> RecordedSession:
             exit_status=None if pd.isna(status) else str(status),
             reason="" if pd.isna(reason) else str(reason),
         )
+
+
+def _session_id(reader: SessionReader) -> str:
+    """Return the id that a salvaged session has lost: it stands in each of its markers, too."""
+    named = (marker.get("session") for marker in reader.details("markers", "payload"))
+    return next((str(name) for name in named if name), reader.folder.name)
 
 
 def _streams(reader: SessionReader) -> dict[str, Mapping[str, Any]]:

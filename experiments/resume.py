@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from closedloop.errors import SessionChangedError, SessionError
 from closedloop.loop.relive import relive
-from closedloop.loop.stopping import why_ended
+from closedloop.loop.stopping import why_out_of_time, why_stopped
 from closedloop.loop.threads import EvolutionThread
-from closedloop.protocol.load import LoadedProtocol, load_protocol
+from closedloop.protocol.load import load_protocol
 from closedloop.session import SessionStore, amendments, database
 from closedloop.session.lock import SessionLock
 from experiments.differences import (
@@ -23,19 +22,20 @@ from experiments.differences import (
     environment_differences,
     generator_differences,
     protocol_differences,
+    reference_differences,
     stream_differences,
 )
 from experiments.environment import environment
-from experiments.evolution import finish, perform, say
-from experiments.logfile import remembered
+from experiments.evolution import LOG_FILE, finish, perform, say
+from experiments.logfile import log_to, remembered
 from experiments.prepare import make_threads
 from experiments.recorded import RecordedSession, read_session
+from experiments.recorded_protocol import PROTOCOL_FILE, amended_file, edited_copies, load_recorded
 from experiments.rig import OpenedRig
 from experiments.session import Past, write_whole
 from experiments.way_on import RESUME
 from hardware.clock import LslClock
 
-PROTOCOL_FILE = "protocol.yaml"
 # Another processor, GPU or version of torch may round a colour value the other way.
 _LAST_BITS = 2
 
@@ -76,6 +76,14 @@ def resume_session(
         return Resumption(recorded, overrides, accept_changes).go_on(lock, resume_by)
 
 
+@dataclass(frozen=True)
+class _Over:
+    """Why a session is over, and what would let it go on, in words."""
+
+    reason: str
+    remedy: str
+
+
 class Resumption:
     """One session that is to go on, and what differs from how it was.
 
@@ -97,13 +105,18 @@ class Resumption:
         self._recorded = recorded
         self._accept = accept
         self._differences: list[Difference] = []
-        self.loaded = load_recorded(recorded, overrides)
+        known = recorded.history.references is not None and recorded.history.next_image > 0
+        self.loaded = load_recorded(
+            recorded.recorded_protocol, recorded.folder, overrides, check_files=not known
+        )
+        self._note(edited_copies(recorded.folder, recorded.recorded_protocol.copies))
         self._note(protocol_differences(recorded.protocol, self.loaded.protocol))
         self._refuse_changes()
         self._note(environment_differences(recorded.environment, environment()))
         history = replace(recorded.history, lenient=accept)
         self.threads = make_threads(self.loaded.protocol, history)
         self._note(generator_differences(recorded.generators, self.threads))
+        self._note(reference_differences(history, self.threads))
         self._note(_rendering_differences(recorded, self.threads))
         self._refuse_changes()
         for text in relive(self.threads, history):
@@ -115,9 +128,10 @@ class Resumption:
         folder = self._recorded.folder
         over = self._why_over()
         if over is not None:
-            self._close(over, lock)
-            finish(folder, self.loaded)
-            say(f"nothing to do: {over}. More generations: --set limits.generations=NUMBER")
+            self._close(over.reason, lock)
+            with log_to(folder / LOG_FILE):
+                finish(folder, self.loaded)
+            say(f"nothing to do: {over.reason}. {over.remedy}")
             return folder
         return perform(
             self.loaded,
@@ -131,14 +145,26 @@ class Resumption:
             resume_by=resume_by,
         )
 
-    def _why_over(self) -> str | None:
-        """Why no further trial is to be shown, in words, or None."""
+    def _why_over(self) -> _Over | None:
+        """Why no further trial is to be shown, and what would let the session go on, or None."""
         history, protocol = self._history, self.loaded.protocol
         if history.next_generation >= protocol.limits.generations:
-            return f"all {protocol.limits.generations} generations were shown"
-        if history.open is None and history.complete:
-            return why_ended(protocol, self.threads, history.elapsed_s)
-        return None
+            return _Over(
+                f"all {protocol.limits.generations} generations were shown",
+                "More generations: --set limits.generations=NUMBER",
+            )
+        if history.open is not None or not history.complete:
+            return None
+        reasons = {
+            "stop='[]'": why_stopped(protocol, self.threads),
+            "limits.minutes=NUMBER": why_out_of_time(protocol, history.elapsed_s),
+        }
+        held = {key: reason for key, reason in reasons.items() if reason is not None}
+        if not held:
+            return None
+        return _Over(
+            "; ".join(held.values()), f"To go on all the same: {' '.join(f'--set {key}' for key in held)}"
+        )
 
     def _close(self, reason: str, lock: SessionLock) -> None:
         """Say in the file that the session is complete, if it was cut off before it could."""
@@ -161,11 +187,11 @@ class Resumption:
         self._note(stream_differences(recorded.streams, opened.streams))
         self._refuse_changes()
         run = recorded.last_run + 1
-        amended: dict[str, str] = {}
+        amended = dict(recorded.lost_meta)
         if protocol != recorded.protocol:
             text = self.loaded.as_used()
-            write_whole(recorded.folder / f"protocol.run{run}.yaml", text)
-            amended = {
+            write_whole(recorded.folder / amended_file(run), text)
+            amended |= {
                 amendments.key_of_run(amendments.TEXT, run): text,
                 amendments.key_of_run(amendments.JSON, run): protocol.model_dump_json(),
             }
@@ -203,33 +229,6 @@ class Resumption:
             )
 
 
-def load_recorded(recorded: RecordedSession, overrides: Sequence[str]) -> LoadedProtocol:
-    """Return the protocol that the session was run by, with changes for this run.
-
-    The session file's own copy counts. One in the folder that was edited since is said to be, and not used.
-    """
-    beside = recorded.folder / PROTOCOL_FILE
-    if recorded.last_run == 0 and beside.is_file() and beside.read_text(encoding="utf-8") != recorded.text:
-        say(f"note: {beside} was edited after the session began; the session's own copy counts. Use --set")
-    known = recorded.history.references is not None and recorded.history.next_image > 0
-    with tempfile.TemporaryDirectory(prefix="closedloop-resume-") as scratch:
-        commented, complete = Path(scratch) / PROTOCOL_FILE, Path(scratch) / "complete.yaml"
-        commented.write_text(recorded.text, encoding="utf-8")
-        loaded = load_protocol(commented, overrides, check_files=not known)
-        # the same with every default as it was then; JSON is YAML
-        complete.write_text(recorded.protocol.model_dump_json(indent=2), encoding="utf-8")
-        as_it_was = load_protocol(complete, overrides, check_files=not known)
-    if as_it_was.protocol != loaded.protocol:
-        for difference in protocol_differences(as_it_was.protocol, loaded.protocol):
-            say(
-                f"note: {difference.what} is {difference.now} by default in this version, "
-                f"and stays {difference.was} in this session"
-            )
-        loaded = as_it_was
-    # every path in it is absolute already
-    return replace(loaded, path=recorded.folder / database.FILE_NAME)
-
-
 def _begin(folder: Path, overrides: Sequence[str], lock: SessionLock, resume_by: str) -> Path:
     """Begin a session whose first run was cut off before anything was recorded."""
     protocol_file = folder / PROTOCOL_FILE
@@ -237,7 +236,7 @@ def _begin(folder: Path, overrides: Sequence[str], lock: SessionLock, resume_by:
         raise SessionError(
             str(folder),
             found="no session: it was cut off before anything was recorded"
-            if (folder / "log.txt").exists()
+            if (folder / LOG_FILE).exists()
             else "no session in it",
             expected=f"a session folder with its {database.FILE_NAME}",
             remedy="Nothing is lost: start again with closedloop run PROTOCOL.",

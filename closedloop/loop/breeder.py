@@ -74,10 +74,13 @@ class Breeder:
         """References stay the same for the whole session: recorded and rendered once, at its start."""
         known = self._history.references
         if known is not None:
-            for thread, images in zip(self._threads, known, strict=True):
-                thread.reference_images = list(images)
-                for image in images:
-                    self._painter.keep(image, self._history.pixels[image])
+            with self._store.transaction():
+                for thread, images in zip(self._threads, known, strict=True):
+                    thread.reference_images = list(images)
+                    for image, reference in zip(images, thread.references, strict=True):
+                        if image in self._history.lost:  # made again; what is shown is in the file before
+                            self._store.set_pixels(image, reference.pixels)
+                        self._painter.keep(image, reference.pixels)
             return
         with self._store.transaction():
             for thread in self._threads:

@@ -109,16 +109,31 @@ class EvolutionSession:
             ClosedLoopError: a device, the disk or the program failed; everything before is in the file.
         """
         try:
-            return self._run()
-        finally:
-            self._ears.write()
+            outcome = self._run()
+        except BaseException as error:
+            self._end_badly(error)
+            raise
+        self._ears.write()
+        return outcome
 
     # --- inside
+
+    def _end_badly(self, error: BaseException) -> None:
+        """Write what was heard and tell the listeners that the session is over, as far as that still works."""
+
+        def say_so() -> None:
+            self._screen.mark("session_end", self._clock.now(), status="failed", reason=str(error))
+
+        for action in (self._ears.write, say_so):
+            try:
+                action()
+            except Exception as second:  # whatever it is, the first error is what the person must hear
+                log.error("and after that: %s", second, exc_info=second)
 
     def _run(self) -> Outcome:
         now_s = self._clock.now()
         self._started_s = now_s - self._history.elapsed_s
-        self._progress.go_on_from(self._history.valid, self._history.invalid)
+        self._progress.go_on_from(self._history)
         again = {"run": self._store.run} if self._store.run else {}
         self._screen.mark("session_start", now_s, **again)
         self._breeder.references()

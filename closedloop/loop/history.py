@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from closedloop.errors import SessionDamagedError
@@ -47,6 +48,23 @@ class Bred:
     mean_reference: float = float("nan")
 
 
+@dataclass(frozen=True, eq=False)
+class LostReference:
+    """A reference whose pixels can't be read any more (its file was damaged), and how to make them again.
+
+    Attributes:
+        image: its number.
+        code: float32 (d,), that it was rendered from; None: it came from a file.
+        source: name of that file.
+        sha256: of its pixels' bytes; None: lost, too.
+    """
+
+    image: int
+    code: npt.NDArray[np.float32] | None
+    source: str | None
+    sha256: str | None
+
+
 @dataclass(frozen=True)
 class Judgement:
     """A trial that was acknowledged; ``value`` is None if it was invalid."""
@@ -75,6 +93,7 @@ class History:
         invalid: invalid ones.
         elapsed_s: for how long the session was running so far, pauses between runs left out.
         pixels: of references and of images of the open generation, as far as they were rendered.
+        lost: references without pixels, by image number: what a salvage could not read.
         taken: so many generations were bred before a run that went on with accepted changes; they are taken
             as recorded, since the protocol of today does not give them.
         lenient: changes are accepted now, so nothing recorded need be what the protocol gives.
@@ -91,6 +110,7 @@ class History:
     invalid: int = 0
     elapsed_s: float = 0.0
     pixels: Mapping[int, Pixels] = field(default_factory=dict)
+    lost: Mapping[int, LostReference] = field(default_factory=dict)
     taken: int = 0
     lenient: bool = False
 
@@ -141,6 +161,7 @@ class _Reading:
         last = [image for bred in open_ or () for image in bred.images]
         wanted = [*(image for images in references or () for image in images), *last]
         pixels = {image: self._reader.pixels(image) for image in wanted}
+        lost = [image for images in references or () for image in images if pixels[image] is None]
         return History(
             where=self._where,
             references=references,
@@ -154,13 +175,22 @@ class _Reading:
             elapsed_s=self._elapsed_s(),
             taken=self._taken(),
             pixels={image: seen for image, seen in pixels.items() if seen is not None},
+            lost={image: self._lost_reference(image) for image in lost},
         )
 
     def _references(self) -> tuple[tuple[int, ...], ...] | None:
         table = self._images[self._images["kind"] == "reference"]
         if table.empty and self._images.empty:
             return None
+        missing = sorted(set(range(len(self._images))) - set(_numbers(self._images["image"])))
+        if missing:
+            raise self._damaged(f"image {missing[0]}", "no record of it, though later ones are recorded")
         return tuple(_numbers(table[table["thread"] == thread]["image"]) for thread in self._threads)
+
+    def _lost_reference(self, image: int) -> LostReference:
+        row = self._images[self._images["image"] == image].iloc[0]
+        source, sha256 = (None if pd.isna(row[name]) else str(row[name]) for name in ("source", "sha256"))
+        return LostReference(image, self._reader.code(image), source, sha256)
 
     def _generations(self) -> tuple[list[list[Bred]], list[Bred] | None]:
         table = self._reader.table("generations")

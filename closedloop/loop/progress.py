@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from closedloop.loop.commands import Operator
 from closedloop.loop.ears import Ears
+from closedloop.loop.history import History
 from closedloop.loop.judge import Accepted, Rejected
 from closedloop.loop.screen import Screen
 from closedloop.loop.status import Status
@@ -36,17 +37,21 @@ class ProgressKeeper:
         self._invalid = 0
         self._before = (0, 0)  # valid and invalid trials of earlier runs
         self._last_trouble = ""
-        self._mean_score: float | None = None
-        self._reference_score: float | None = None
+        self._evolved: list[float] = []
+        self._reference: list[float] = []
 
     @property
     def invalid(self) -> int:
         """Invalid trials of the whole session."""
         return self._invalid + self._before[1]
 
-    def go_on_from(self, valid: int, invalid: int) -> None:
-        """Take the trials of earlier runs of this session."""
-        self._before = (valid, invalid)
+    def go_on_from(self, history: History) -> None:
+        """Take trials and generations of earlier runs of this session."""
+        self._before = (history.valid, history.invalid)
+        for generation in history.complete:
+            self.scored(
+                [bred.mean_evolved for bred in generation], [bred.mean_reference for bred in generation]
+            )
 
     def judged(self, verdict: Accepted | Rejected) -> None:
         """A trial was judged."""
@@ -59,8 +64,8 @@ class ProgressKeeper:
 
     def scored(self, mean_scores: Sequence[float], reference_scores: Sequence[float]) -> None:
         """A generation was scored: the mean of each thread, NaN for none."""
-        self._mean_score = _mean(mean_scores)
-        self._reference_score = _mean(reference_scores)
+        self._evolved.append(_mean(mean_scores))
+        self._reference.append(_mean(reference_scores))
 
     def show(self, generation: int, left: int, paused: bool, ears: Ears, screen: Screen) -> None:
         """Tell the operator, if it is time."""
@@ -81,13 +86,15 @@ class ProgressKeeper:
                 trials_valid=self._valid + self._before[0],
                 trials_invalid=self.invalid,
                 trials_left_in_generation=left,
-                mean_score=self._mean_score,
-                reference_score=self._reference_score,
+                mean_score=_last(self._evolved),
+                reference_score=_last(self._reference),
                 stream_state=response.value if response else "not heard yet",
                 missed_frames=screen.missed_frames,
                 paused=paused,
                 elapsed_s=elapsed_s,
                 remaining_s=elapsed_s / done * to_go if done >= 5 else None,
+                evolved_curve=tuple(self._evolved),
+                reference_curve=tuple(self._reference),
                 message=self._message(paused, ears),
             )
         )
@@ -100,6 +107,10 @@ class ProgressKeeper:
         return self._last_trouble
 
 
-def _mean(values: Sequence[float]) -> float | None:
+def _mean(values: Sequence[float]) -> float:
     known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else None
+    return sum(known) / len(known) if known else math.nan
+
+
+def _last(curve: Sequence[float]) -> float | None:
+    return curve[-1] if curve and not math.isnan(curve[-1]) else None

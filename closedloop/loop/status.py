@@ -23,6 +23,8 @@ class Status:
         paused: the person at the rig has paused the session.
         elapsed_s: seconds since the first generation began.
         remaining_s: seconds still to go at the present pace; None while unknown.
+        evolved_curve: mean score of the evolved images of each complete generation; NaN for none.
+        reference_curve: the same of the references.
         message: what the session is waiting for or doing, in plain words; empty when it just runs.
     """
 
@@ -39,4 +41,6 @@ class Status:
     paused: bool
     elapsed_s: float
     remaining_s: float | None
+    evolved_curve: tuple[float, ...] = ()
+    reference_curve: tuple[float, ...] = ()
     message: str = ""

@@ -32,9 +32,19 @@ def why_ended(protocol: Protocol, threads: Sequence[EvolutionThread], elapsed_s:
         threads: with the scores of all generations so far.
         elapsed_s: for how long the session has been running.
     """
+    return why_stopped(protocol, threads) or why_out_of_time(protocol, elapsed_s)
+
+
+def why_stopped(protocol: Protocol, threads: Sequence[EvolutionThread]) -> str | None:
+    """Return why the stop rules end the session, in words, or None; all of its threads must have reached one."""
     reasons = [reached(protocol.stop, thread.mean_scores) for thread in threads]
     if protocol.stop and all(reasons):
         return "; ".join(reason for reason in reasons if reason)
+    return None
+
+
+def why_out_of_time(protocol: Protocol, elapsed_s: float) -> str | None:
+    """Return why the time limit ends a session that has been running for so many seconds, in words, or None."""
     minutes = protocol.limits.minutes
     if minutes is not None and elapsed_s > 60 * minutes:
         return f"the time limit of {minutes:g} minutes was reached"

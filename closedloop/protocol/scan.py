@@ -41,6 +41,21 @@ class ScanProtocol(Section):
         default_factory=ScanOutput, description="What is written besides the session file."
     )
 
+    def scanner_of(self, volumes: int) -> Scanner:
+        """Return what is expected of the scanner in a run, and what is done about each kind of finding.
+
+        Onsets are seconds from the run's start. With a TR that is off they leave the volumes, which is what a
+        design in volumes, or in the silence between them, is about; so there it ends the run if nothing else is said.
+
+        Args:
+            volumes: stored ones of the run.
+        """
+        policy = self.scanner.policy
+        if policy.tr_off is None:
+            on_volumes = self.design.units == "volumes" or self.scanner.acquisition_s is not None
+            policy = policy.model_copy(update={"tr_off": "abort" if on_volumes else "warn"})
+        return self.scanner.model_copy(update={"volumes": volumes, "policy": policy})
+
     @model_validator(mode="after")
     def _consistent(self) -> ScanProtocol:
         self._check_conditions()

@@ -19,9 +19,8 @@ from closedloop.report.words import count, duration, share, utc
 from closedloop.scan.recorded import KIND, is_scan
 from closedloop.session import SessionReader
 from closedloop.session.soundness import damage_in
+from closedloop.sparkline import sparkline
 
-BARS = "▁▂▃▄▅▆▇█"
-WIDEST_CURVE = 60
 # A look at every page takes about 1 s for so many bytes on a slow disk.
 CHECKED_BYTES = 256 * 1024 * 1024
 
@@ -65,28 +64,9 @@ def _is_scan(reader: SessionReader, summary: Summary) -> bool:
         return False
 
 
-def sparkline(values: Sequence[float]) -> str:
-    """Return numbers as a row of bars between their least and largest; a dot for NaN."""
-    numbers = np.asarray(values, dtype=np.float64)
-    if len(numbers) > WIDEST_CURVE:  # each bar stands for several numbers
-        parts = np.array_split(numbers, WIDEST_CURVE)
-        numbers = np.array(
-            [part[np.isfinite(part)].mean() if np.isfinite(part).any() else np.nan for part in parts]
-        )
-    known = numbers[np.isfinite(numbers)]
-    if not len(known):
-        return "·" * len(numbers)
-    low, high = float(known.min()), float(known.max())
-    step = (high - low) or 1.0
-    return "".join(
-        BARS[round((value - low) / step * (len(BARS) - 1))] if np.isfinite(value) else "·"
-        for value in numbers
-    )
-
-
 def _what(reader: SessionReader) -> list[tuple[str, str]]:
     meta = reader.meta()
-    protocol = json.loads(meta.get("protocol_json", "{}"))
+    protocol = json.loads(reader.meta().get("protocol_json", "{}"))
     subject = protocol.get("subject", {})
     presentation = protocol.get("presentation", {})
     names = ", ".join(str(name) for name in reader.table("threads")["name"])

@@ -42,4 +42,4 @@ class PulseFinding:
 
 def action_of(policy: PulsePolicy, kind: FindingKind) -> Action:
     """Return what the protocol wants done about a kind of finding; the first pulse is only noted."""
-    return "note" if kind == "first" else cast("Action", getattr(policy, kind))
+    return "note" if kind == "first" else cast("Action", getattr(policy, kind) or "warn")

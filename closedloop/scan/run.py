@@ -101,7 +101,7 @@ class ScanRun:
         self._attempt = attempt
         self._place = place
         protocol, task = console.protocol, console.protocol.task
-        self._scanner = protocol.scanner.model_copy(update={"volumes": plan.volumes})
+        self._scanner = protocol.scanner_of(plan.volumes)
         self._asking = asking_events(plan.events, task)
         self._answers = Answers(task.keys, task.limit_s) if task else Answers()
         self._dealer = Dealer(plan, scan, console.images, console.screen, console.period_s, task, first_trial)

@@ -73,7 +73,8 @@ class TrJudge:
         percent = 100 * off_s / self._tr_s
         words = (
             f"The TR is {fit.tr_s:.4f} s, not the protocol's {self._tr_s:g} s ({percent:+.2f} %), by {fit.n} "
-            f"pulses: after 100 volumes the plan would be {abs(100 * off_s):.2f} s off the volumes."
+            f"pulses. Onsets keep to seconds from the run's start, so after 100 volumes they would come "
+            f"{abs(100 * off_s):.2f} s {'before' if off_s > 0 else 'after'} the volumes that they are planned on."
         )
         detail = {"tr_nominal_s": self._tr_s, "tr_fitted_s": fit.tr_s, "tr_se_s": se_s, "pulses": fit.n}
         return [PulseFinding("tr_off", time_s, words, pulse=pulse, volume=volume, detail=detail)]

@@ -149,7 +149,7 @@ def test_the_protocol_in_the_file_counts_and_not_the_edited_one(
     text = (folder / "protocol.yaml").read_text(encoding="utf-8")
     (folder / "protocol.yaml").write_text(text.replace("seed: 11", "seed: 12"), encoding="utf-8")
     go_on(folder)
-    assert "was edited" in " ".join(capsys.readouterr().err.split())
+    assert "now edited; it is not used" in " ".join(capsys.readouterr().err.split())
     with SessionReader(folder) as reader:
         assert "protocol@run1" not in reader.meta()
 

@@ -22,7 +22,7 @@ class Trigger(Section):
     key: str = Field(default="5", min_length=1, description="keyboard: the key that the scanner types.")
     port: str | None = Field(
         default=None,
-        description="serial: the device, /dev/ttyUSB0 or COM3. parallel: /dev/parport0 or an address.",
+        description="serial: the device, /dev/ttyUSB0 or COM3. parallel: /dev/parport0.",
     )
     baud: int = Field(default=115200, ge=50, description="serial: speed.")
     byte: Annotated[int, Field(ge=0, le=255)] | None = Field(
@@ -66,7 +66,11 @@ class PulsePolicy(Section):
     extra: Action = Field(default="warn", description="A pulse that was not due.")
     doubled: Action = Field(default="note", description="A pulse right after another; counted once.")
     human: Action = Field(default="warn", description="A person pressed the trigger's key.")
-    tr_off: Action = Field(default="warn", description="The TR is not the protocol's.")
+    tr_off: Action | None = Field(
+        default=None,
+        description="The TR is not the protocol's, so that volumes and onsets drift apart. null: abort where the "
+        "design counts volumes or acquisition_s is given, else warn.",
+    )
     drift: Action = Field(default="note", description="The TR changes over the run.")
     stopped: Action = Field(default="abort", description="The scanner stopped before the run's end.")
     first_missed: Action = Field(

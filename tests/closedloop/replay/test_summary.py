@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from session_factory import SessionPlan, write_session
 
-from closedloop.replay.summary import Summary, sparkline, summarise
+from closedloop.replay.summary import Summary, summarise
 from closedloop.session import SessionReader
 
 
@@ -56,21 +55,3 @@ def test_a_session_without_anything_is_told_too(tmp_path: Path) -> None:
     lines = dict(told(write_session(tmp_path / "s", plan)).lines)
     assert (lines["generations"], lines["trials"]) == ("none", "none")
     assert "aborted" in lines["run 0"]
-
-
-@pytest.mark.parametrize(
-    ("values", "bars"),
-    [
-        ([], ""),
-        ([1, 2, 3, 4, 5, 6, 7, 8], "▁▂▃▄▅▆▇█"),
-        ([5, 5], "▁▁"),
-        ([1, float("nan"), 2], "▁·█"),
-        ([float("nan")], "·"),
-    ],
-)
-def test_sparkline(values: list[float], bars: str) -> None:
-    assert sparkline(values) == bars
-
-
-def test_a_long_sparkline_fits_the_screen() -> None:
-    assert len(sparkline(range(500))) == 60
