@@ -67,7 +67,8 @@ def salvage(
 ) -> None:
     """Save every complete trial of a damaged session file into a new one, and say what is missing.
 
-    The damaged file is only read. What was saved can be reported, exported, verified and resumed.
+    The damaged file is only read. What was saved can be reported, exported and verified, and resumed if no code,
+    score or judgement in the middle of it is missing (docs/resume.md).
 
     For example:
     ```
