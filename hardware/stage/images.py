@@ -22,6 +22,7 @@ class SharedImages:
         self._memory = SharedMemory(create=True, size=buffers * int(np.prod(image_shape)))
         self._images: Pixels | None = np.ndarray((buffers, *image_shape), np.uint8, buffer=self._memory.buf)
         self._free = list(range(buffers))
+        self._named = True
 
     @property
     def name(self) -> str:
@@ -45,13 +46,22 @@ class SharedImages:
         """The stage no longer needs a buffer."""
         self._free.append(buffer)
 
+    def forget_name(self) -> None:
+        """Take the name away, once the stage has opened the memory: it is gone with its two processes then.
+
+        However they end, nothing is left behind, and nobody has to clear up or warn.
+        """
+        if self._named:
+            self._named = False
+            self._memory.unlink()
+
     def close(self) -> None:
         """Give the memory back. Safe to call twice."""
         if self._images is None:
             return
         self._images = None  # the memory can't be closed while an array looks into it
         self._memory.close()
-        self._memory.unlink()
+        self.forget_name()
 
 
 def check_image(image: Pixels, image_shape: tuple[int, int, int], slot: int) -> None:

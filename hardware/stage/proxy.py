@@ -119,7 +119,9 @@ class PsychopyStage:
                 engine_pid=os.getpid(),
             )
             self._process, self._orders, self._answers = launch(settings)
-            return self._wait_until_open(self._process, self._answers, self._scratch)
+            report = self._wait_until_open(self._process, self._answers, self._scratch)
+            self._images.forget_name()
+            return report
         except BaseException:
             self.close()
             raise
