@@ -133,6 +133,7 @@ class Resumption:
                 finish(folder, self.loaded)
             say(f"nothing to do: {over.reason}. {over.remedy}")
             return folder
+        database.wait_for_readers(folder / database.FILE_NAME)
         return perform(
             self.loaded,
             self.threads,

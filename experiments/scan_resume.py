@@ -160,6 +160,7 @@ class ScanResumption:
             finish(folder, self.work.loaded)
             say("nothing to do: all runs were completed. More of them: --set runs.count=NUMBER")
             return folder
+        database.wait_for_readers(folder / database.FILE_NAME)
         return perform(
             self.work,
             self._recorded.session_id,

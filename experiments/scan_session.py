@@ -121,7 +121,12 @@ def run_scan_session(
         store = SessionStore.create(folder, meta=meta, environment=ground, started_s=clock.now(), lock=lock)
     else:
         store = SessionStore.reopen(
-            folder, meta=going_on.amended, environment=ground, started_s=clock.now(), lock=lock
+            folder,
+            meta=going_on.amended,
+            environment=ground,
+            started_s=clock.now(),
+            begins_with=(RESUMED, {"changes": list(going_on.changes), "past": going_on.past.words}),
+            lock=lock,
         )
     past = going_on.past if going_on else ScanPast()
     images = ScanImages(work.stimuli, work.plans)
@@ -134,8 +139,6 @@ def run_scan_session(
                 spec = loaded.protocol.stimuli.model_dump(mode="json")
                 store.add_thread(0, "scan", spec, {"name": "scan", **work.stimuli.provenance})
             images.record(store, past.images)
-            if going_on is not None:
-                store.add_event(RESUMED, clock.now(), changes=list(going_on.changes), past=past.words)
             if loaded.protocol.scanner.simulate is not None:
                 store.add_event("simulated_scanner", clock.now(), words="the scanner is SIMULATED")
         session_id = going_on.session_id if going_on else folder.name

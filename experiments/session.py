@@ -86,7 +86,15 @@ def run_session(
         )
     else:
         store = SessionStore.reopen(
-            folder, meta=past.amended, environment=ground, started_s=rig.clock.now(), lock=lock
+            folder,
+            meta=past.amended,
+            environment=ground,
+            started_s=rig.clock.now(),
+            begins_with=(
+                RESUMED,
+                {"changes": list(past.changes), "accepted": past.accepted, "bred": past.history.bred},
+            ),
+            lock=lock,
         )
     with closed_in_any_case(store, rig.clock):
         with store.transaction():
@@ -96,14 +104,6 @@ def run_session(
             for thread in threads[past.known_threads if past else 0 :]:
                 spec = thread.spec.model_dump(mode="json")
                 store.add_thread(thread.index, thread.spec.name, spec, thread.generator.provenance)
-            if past is not None:
-                store.add_event(
-                    RESUMED,
-                    rig.clock.now(),
-                    changes=list(past.changes),
-                    accepted=past.accepted,
-                    bred=past.history.bred,
-                )
         plan = plan_frames(protocol.presentation, opened.display.period_s)
         outcome = EvolutionSession(
             protocol,

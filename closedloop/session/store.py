@@ -151,19 +151,23 @@ class SessionStore:
         environment: Mapping[str, Any],
         started_s: float,
         meta: Mapping[str, str] | None = None,
+        begins_with: tuple[str, Mapping[str, Any]] | None = None,
         lock: SessionLock | None = None,
     ) -> SessionStore:
         """Open an existing session for a further run; trials that were cut off are marked so.
+
+        All of it is in the file, or nothing: what was changed is never there without saying that it was.
 
         Args:
             folder: the session folder.
             environment: what the new run runs on.
             started_s: when the new run began.
             meta: facts to add; none that are there are changed.
+            begins_with: kind and detail of the event that the run begins with.
             lock: as of ``create``.
 
         Raises:
-            SessionInUseError: another program has the folder.
+            SessionInUseError: another program has the folder, or goes on reading a session that was closed.
             SessionError: there is no session, or its file can't be used.
         """
         path = folder / database.FILE_NAME
@@ -178,6 +182,9 @@ class SessionStore:
                 store._interrupt_trials()
                 store._many("INSERT INTO meta VALUES (?, ?)", list((meta or {}).items()))
                 store._begin_run(environment, started_s)
+                if begins_with is not None:
+                    kind, detail = begins_with
+                    store.add_event(kind, started_s, **detail)
         except BaseException:
             lock.release()
             raise

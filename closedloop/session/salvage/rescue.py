@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from closedloop.errors import DiskError, SessionExistsError, SessionSchemaError
-from closedloop.session import database
+from closedloop.session import database, journal
 from closedloop.session.salvage.log import apply_log
 from closedloop.session.salvage.mend import mend
 from closedloop.session.salvage.pages import PAGE_BYTES, Pages
@@ -52,7 +52,8 @@ def salvage(folder: Path, to: Path) -> Salvaged:
     """
     source = folder if folder.name == database.FILE_NAME else folder / database.FILE_NAME
     target = to / database.FILE_NAME
-    database.require(source)
+    if not journal.has_log_alone(source):
+        database.require(source)
     if target.exists():
         raise SessionExistsError(
             str(target),
@@ -99,7 +100,9 @@ def _content(source: Path) -> tuple[bytes, list[str]]:
     """Return the file with its log put in, and what is missing of it as a whole."""
     log = source.with_name(f"{source.name}-wal")
     try:
-        applied = apply_log(source.read_bytes(), log.read_bytes() if log.is_file() else b"")
+        applied = apply_log(
+            source.read_bytes() if source.is_file() else b"", log.read_bytes() if log.is_file() else b""
+        )
     except OSError as error:
         raise DiskError(
             str(source),
