@@ -44,7 +44,9 @@ def rescore_session(session: Path, settings: Sequence[str], page: Path | None = 
             )
         written = write_page(rescored, page or reader.folder / FILE_NAME)
     for thread in rescored.threads:
-        table = Table(title=f"{thread.name}, mean responses in spikes/s", title_justify="left")
+        table = Table(
+            title=f"{thread.name}, mean responses in {protocol.response.unit}", title_justify="left"
+        )
         for column in SHORT:
             table.add_column(column, justify="right", no_wrap=True)
         for row in rows(thread):

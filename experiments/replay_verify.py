@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
 from closedloop.errors import ReferenceImageError, VerificationError
+from closedloop.loop.history import RESUMED
 from closedloop.loop.threads import EvolutionThread
 from closedloop.optimizers import make_optimizer, optimizer_parameters
 from closedloop.protocol.models import Protocol, References
+from closedloop.replay.amended import amended_runs
 from closedloop.replay.recorded import Recorded, read_recorded
 from closedloop.replay.scan_verification import ScanVerification
 from closedloop.replay.verification import Check, Verification, verify
 from closedloop.scan.recorded import is_scan
-from closedloop.session import SessionReader, amendments
+from closedloop.session import SessionReader
 from closedloop.session.soundness import damage_told
 from experiments.console import err, out
 from experiments.prepare import make_threads
@@ -25,6 +28,8 @@ from experiments.scan_verify import verify_scan_session
 SHOWN = 20
 # sections of a protocol that change nothing of what is compared
 _HARMLESS = ("limits", "output", "notes", "display", "stop", "lsl")
+# what a person may accept beside the protocol, as the event of a resume words it: images and codes as recorded
+_NOT_REBUILT = ("generator of thread", "image ", "codes")
 
 
 def verify_session(session: Path) -> Verification | ScanVerification:
@@ -73,7 +78,7 @@ def rebuild_threads(recorded: Recorded) -> tuple[list[EvolutionThread], list[str
     Returns:
         The evolutions at their first generation, and what could not be had, in sentences.
     """
-    protocol, notes = recorded.protocol, _changed_runs(recorded)
+    protocol, notes = recorded.first_protocol, _changed_runs(recorded)
     alone = _without_initial_codes(protocol)
     try:
         threads = make_threads(alone)
@@ -89,19 +94,23 @@ def rebuild_threads(recorded: Recorded) -> tuple[list[EvolutionThread], list[str
 
 
 def _changed_runs(recorded: Recorded) -> list[str]:
-    """Name runs that went on with another protocol: what differs from then on may be those changes."""
-    first = recorded.protocol.model_dump(exclude=set(_HARMLESS))
-    meta = recorded.reader.meta()
+    """Name runs that went on with another protocol, or with other changes that a person accepted."""
+    reader = recorded.reader
     notes = []
-    for run in recorded.periods_s:
-        text = meta.get(amendments.key_of_run(amendments.JSON, run))
-        if (
-            text is not None
-            and Protocol.model_validate_json(text).model_dump(exclude=set(_HARMLESS)) != first
-        ):
+    for one in amended_runs(reader):
+        changes = [change for change in one.changes if change[0].split(".")[0] not in _HARMLESS]
+        if changes:
+            words = replace(one, changes=tuple(changes)).words
             notes.append(
-                f"Run {run} went on with changes to the protocol that a person accepted; the session is compared"
-                " with the protocol of its beginning, so differences from then on may be these changes."
+                f"Run {one.run} went on with another protocol ({words}); each run is compared with its own."
+            )
+    kinds, runs = reader.table("events")["kind"].tolist(), reader.table("events")["run"].tolist()
+    for kind, run, detail in zip(kinds, runs, reader.details("events", "detail"), strict=True):
+        told = [str(text) for text in detail.get("changes", ()) if str(text).startswith(_NOT_REBUILT)]
+        if kind == RESUMED and detail.get("accepted") and told:
+            notes.append(
+                f"Run {run} went on with what can't be had again here ({'; '.join(told)}); differences from then"
+                " on may be this change, which a person accepted."
             )
     return notes
 
@@ -128,7 +137,7 @@ def _give_initial_codes(recorded: Recorded, thread: EvolutionThread) -> None:
     thread.optimizer = make_optimizer(
         optimizer_parameters(spec.name, spec.preset, spec.parameters),
         code_size=thread.generator.code_length,
-        seed=recorded.protocol.seed,
+        seed=recorded.first_protocol.seed,
         thread=thread.index,
         given=[code for code in codes if code is not None] or None,
     )

@@ -17,7 +17,7 @@ from closedloop.ports import StreamInfo
 from closedloop.protocol.document import plain_value
 from closedloop.protocol.models import Protocol
 from closedloop.scan.recorded import is_scan
-from closedloop.session import SessionReader
+from closedloop.session import SessionReader, amendments
 
 JUDGED = ("valid", "invalid")
 
@@ -28,7 +28,10 @@ class Recorded:
 
     Attributes:
         reader: for codes, pixels and samples, which are not read ahead.
-        protocol: what was to be done.
+        protocol: what was to be done, as it held in the last run.
+        protocols: the same by run: a resume may go on with another one.
+        worked: by thread and generation, the run in which it was bred and the last one that worked on it, which
+            scored it if it is finished.
         names: of the threads, by index.
         images: table ``images`` without its arrays.
         trials: trials that were judged, in the order of judgement (run, trial), with their ``value``.
@@ -40,6 +43,8 @@ class Recorded:
 
     reader: SessionReader
     protocol: Protocol
+    protocols: Mapping[int, Protocol]
+    worked: Mapping[tuple[int, int], tuple[int, int]]
     names: Mapping[int, str]
     images: pd.DataFrame
     trials: pd.DataFrame
@@ -47,6 +52,27 @@ class Recorded:
     generations: pd.DataFrame
     streams: Mapping[tuple[int, str], StreamInfo]
     periods_s: Mapping[int, float]
+
+    @property
+    def first_protocol(self) -> Protocol:
+        """What was to be done when the session began."""
+        return self.protocols[min(self.protocols)] if self.protocols else self.protocol
+
+    def protocol_in(self, run: int) -> Protocol:
+        """What was to be done in a run."""
+        return self.protocols.get(run, self.protocol)
+
+    def bred_by(self, thread: int, generation: int) -> Protocol:
+        """The protocol by which a generation was bred."""
+        return self._of_generation(thread, generation, 0)
+
+    def scored_by(self, thread: int, generation: int) -> Protocol:
+        """The protocol by which a generation was scored, or would be."""
+        return self._of_generation(thread, generation, 1)
+
+    def _of_generation(self, thread: int, generation: int, end: int) -> Protocol:
+        runs = self.worked.get((thread, generation))
+        return self.protocol if runs is None else self.protocol_in(runs[end])
 
     @cached_property
     def finished_generations(self) -> frozenset[tuple[int, int]]:
@@ -103,6 +129,8 @@ def read_recorded(reader: SessionReader) -> Recorded:
     return Recorded(
         reader=reader,
         protocol=protocol_of(reader),
+        protocols=protocols_of(reader),
+        worked=runs_of_generations(reader),
         names={int(i): str(name) for i, name in zip(threads["thread"], threads["name"], strict=True)},
         images=reader.table("images"),
         trials=judged.sort_values(["run", "trial"], ignore_index=True),
@@ -116,14 +144,17 @@ def read_recorded(reader: SessionReader) -> Recorded:
     )
 
 
-def protocol_of(reader: SessionReader) -> Protocol:
+def protocol_of(reader: SessionReader, run: int | None = None) -> Protocol:
     """Return the protocol that an evolution was run by.
+
+    Args:
+        reader: of the session.
+        run: in which it held; None: in the last one.
 
     Raises:
         SessionError: it is no evolution, but a session in a scanner.
         SessionSchemaError: the file holds none that this version can read.
     """
-    meta = reader.meta()
     if is_scan(reader):
         raise SessionError(
             str(reader.path),
@@ -132,9 +163,9 @@ def protocol_of(reader: SessionReader) -> Protocol:
             remedy="--verify, --stream and --screen work with it; its report tells of responses.",
         )
     where = f"{reader.path}: protocol"
-    text = meta.get("protocol_json")
+    text = protocol_text(reader, run)
     if text is None:
-        text = json.dumps(plain_value(meta.get("protocol", ""), where), default=str)
+        text = json.dumps(plain_value(reader.meta().get("protocol", ""), where), default=str)
     try:
         return Protocol.model_validate_json(text)
     except ValidationError as error:
@@ -145,6 +176,54 @@ def protocol_of(reader: SessionReader) -> Protocol:
             expected="the protocol that the session was run by",
             remedy="Use the version of closedloop that wrote the session.",
         ) from error
+
+
+def protocols_of(reader: SessionReader) -> dict[int, Protocol]:
+    """Return the protocol of each run.
+
+    Raises:
+        SessionError: as of ``protocol_of``.
+    """
+    meta = reader.meta()
+    found: dict[int, Protocol] = {}
+    known: Protocol | None = None
+    for run in sorted(int(run) for run in reader.table("runs")["run"]):
+        if known is None or amendments.key_of_run(amendments.JSON, run) in meta:
+            known = protocol_of(reader, run)
+        found[run] = known
+    return found
+
+
+def protocol_text(reader: SessionReader, run: int | None = None) -> str | None:
+    """Return the validated protocol as JSON, as it held in a run; None if the file has none.
+
+    Args:
+        reader: of the session, an evolution or one in a scanner.
+        run: number of the run; None: the last one.
+    """
+    last = max((int(one) for one in reader.table("runs")["run"]), default=0)
+    try:
+        return amendments.latest(reader.meta(), amendments.JSON, last if run is None else run)
+    except KeyError:
+        return None
+
+
+def runs_of_generations(reader: SessionReader) -> dict[tuple[int, int], tuple[int, int]]:
+    """Return the run that bred each generation and the last one that worked on it, by thread and number."""
+    threads = reader.table("threads")
+    indices = {str(name): int(i) for i, name in zip(threads["thread"], threads["name"], strict=True)}
+    seen: dict[tuple[int, int], set[int]] = {}
+    trials = reader.table("trials")[["thread", "generation", "run"]].drop_duplicates()
+    for thread, generation, run in trials.itertuples(index=False):
+        seen.setdefault((int(thread), int(generation)), set()).add(int(run))
+    markers = zip(reader.table("markers")["run"], reader.details("markers", "payload"), strict=True)
+    for run, payload in markers:
+        # each run that goes on with a generation says so before its first trial
+        if payload.get("event") == "generation_start" and payload.get("generation") is not None:
+            named = indices.get(str(payload.get("thread")))
+            for index in indices.values() if named is None else [named]:
+                seen.setdefault((index, int(payload["generation"])), set()).add(int(run))
+    return {key: (min(runs), max(runs)) for key, runs in seen.items()}
 
 
 def _streams(reader: SessionReader) -> dict[tuple[int, str], StreamInfo]:

@@ -21,8 +21,8 @@ from closedloop.errors import SessionDamagedError
 from closedloop.loop.recent import RecentSamples
 from closedloop.loop.rules import rule_of, value_of
 from closedloop.ports import Chunk, Float64, StreamInfo
+from closedloop.protocol.models import Protocol, Units
 from closedloop.protocol.models import Response as ResponseSpec
-from closedloop.protocol.models import Units
 from closedloop.scoring import (
     Invalid,
     Reason,
@@ -58,6 +58,11 @@ class Measuring:
     spec: ResponseSpec
     units: Mapping[int, Units]
 
+    @classmethod
+    def of(cls, protocol: Protocol) -> Measuring:
+        """Return how a protocol measures."""
+        return cls(protocol.response, {i: thread.units for i, thread in enumerate(protocol.threads)})
+
 
 @dataclass(frozen=True, eq=False)
 class TrialAgain:
@@ -82,7 +87,7 @@ class TrialAgain:
 def measure_again(
     reader: SessionReader,
     trials: pd.DataFrame,
-    how: Measuring,
+    how: Mapping[int, Measuring],
     streams: Mapping[tuple[int, str], StreamInfo],
 ) -> Iterator[TrialAgain]:
     """Measure trials again, in the order of run and onset.
@@ -90,7 +95,7 @@ def measure_again(
     Args:
         reader: of the session.
         trials: rows of its table ``trials`` that have an onset; ``place`` counts these rows.
-        how: how to measure.
+        how: how to measure in each run.
         streams: of the session, by run and role.
 
     Raises:
@@ -109,7 +114,7 @@ def measure_again(
                 expected="the stream that its responses were measured from",
                 remedy="Work on the original file; `closedloop salvage` tells what else is missing.",
             )
-        yield from _Run(chunks.of(run), how, info).measure(trials, places)
+        yield from _Run(chunks.of(run), how[run], info).measure(trials, places)
 
 
 class _Run:

@@ -14,6 +14,7 @@ import pandas as pd
 from closedloop.errors import SessionDamagedError
 from closedloop.exports.columns import rows
 from closedloop.protocol.sections.volumes import unit_of_responses
+from closedloop.replay.recorded import protocol_text
 from closedloop.replay.scan_summary import scan_lines
 from closedloop.report.words import count, duration, share, utc
 from closedloop.scan.recorded import KIND, is_scan
@@ -66,7 +67,7 @@ def _is_scan(reader: SessionReader, summary: Summary) -> bool:
 
 def _what(reader: SessionReader) -> list[tuple[str, str]]:
     meta = reader.meta()
-    protocol = json.loads(reader.meta().get("protocol_json", "{}"))
+    protocol = json.loads(protocol_text(reader) or "{}")
     subject = protocol.get("subject", {})
     presentation = protocol.get("presentation", {})
     names = ", ".join(str(name) for name in reader.table("threads")["name"])
@@ -155,7 +156,7 @@ def _streams(reader: SessionReader) -> list[tuple[str, str]]:
 
 def _curves(reader: SessionReader) -> list[tuple[str, str]]:
     scores = reader.table("scores").merge(reader.table("images")[["image", "kind"]], on="image")
-    unit = unit_of_responses(json.loads(reader.meta().get("protocol_json", "{}")))
+    unit = unit_of_responses(json.loads(protocol_text(reader) or "{}"))
     lines = []
     for row in rows(reader.table("threads")):
         own = scores[(scores["thread"] == row["thread"]) & (scores["kind"] == "evolved")]

@@ -44,7 +44,8 @@ def draw_agreement(threads: Sequence[RescoredThread]) -> bytes:
             style.whole_ticks(axis.xaxis)
             if len(threads) > 1:
                 axis.set_title(thread.name, color=style.thread_color(thread.index))
-            axis.legend(loc="lower left", labelcolor="linecolor", handlelength=2.4, ncols=3)
+            if axis.get_legend_handles_labels()[0]:  # none where nothing had a response
+                axis.legend(loc="lower left", labelcolor="linecolor", handlelength=2.4, ncols=3)
         for axis in axes[len(threads) :]:
             axis.remove()
         return style.svg(figure)

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from closedloop.exports.files import write_text
 from closedloop.ports import Float64
+from closedloop.replay.amended import amended_runs
 from closedloop.replay.rescoring.figure import draw_agreement
 from closedloop.replay.rescoring.rescore import Rescored, RescoredGeneration, RescoredThread
 from closedloop.report.blocks import Block, Bullets, Figure, Finding, Head, Section, Table, Text, Tile
@@ -170,7 +171,7 @@ def _curves(rescored: Rescored) -> Section:
             " images; a dot is an evolved image. Left as recorded, right measured again."
         )
         alt = f"Evolution of {thread.name} as recorded and rescored"
-        blocks.append(Figure(draw_curves(panels), alt, caption))
+        blocks.append(Figure(draw_curves(panels, rescored.protocol.response.unit), alt, caption))
     if rescored.protocol.response.normalise != "off":
         blocks.append(
             Text("Curves show the responses themselves; the scores are normalised by the references besides.")
@@ -211,7 +212,20 @@ def _parameters(rescored: Rescored) -> Section:
     pairs: list[Sequence[str]] = [
         [key, was if was == now else f"{was} → {now}"] for key, was, now in _compared(rescored)
     ]
-    return Section("parameters", "How it was scored", [Table(("parameter", ""), pairs)])
+    blocks: list[Block] = [Table(("parameter", ""), pairs)]
+    changed = [
+        f"Run {one.run} went on with {one.words}."
+        for one in amended_runs(rescored.recorded.reader)
+        if one.changes
+    ]
+    if changed:
+        blocks.append(
+            Text(
+                "The table is of the last run; earlier ones were scored by their own protocol. "
+                + " ".join(changed)
+            )
+        )
+    return Section("parameters", "How it was scored", blocks)
 
 
 def _compared(rescored: Rescored) -> list[tuple[str, str, str]]:

@@ -16,6 +16,7 @@ from closedloop.optimizers.registry import optimizer_parameters
 from closedloop.ports import Float64
 from closedloop.protocol.models import Protocol, Thread
 from closedloop.replay.recorded import Recorded
+from closedloop.replay.rescoring.settings import with_settings
 from closedloop.replay.samples import Measured, Measuring, measure_again
 from closedloop.scoring import Curve, curve
 
@@ -127,17 +128,22 @@ def rescore(
 
     Args:
         recorded: the session.
-        protocol: its protocol, with other response and units sections.
-        settings: what was asked for, for the record.
+        protocol: that of its last run, with other response and units sections.
+        settings: what was asked for; runs before that had another protocol are scored by theirs, with these.
         progress: told how far it is, 0 to 1.
 
     Raises:
+        ProtocolError: a setting does not go with the protocol of an earlier run.
         StreamMismatchError: a unit that is not in the stream.
         SessionError: the samples can't be read.
     """
     trials = recorded.trials
     valid = trials[(trials["status"] == "valid") & trials["onset_s"].notna()].reset_index(drop=True)
-    how = Measuring(protocol.response, {i: thread.units for i, thread in enumerate(protocol.threads)})
+    protocols = {
+        run: protocol if own == recorded.protocol else with_settings(own, settings)
+        for run, own in recorded.protocols.items()
+    }
+    how = {run: Measuring.of(one) for run, one in protocols.items()}
     values: list[float] = [float("nan")] * len(valid)
     for done, one in enumerate(measure_again(recorded.reader, valid, how, recorded.streams)):
         best = one.best
@@ -161,8 +167,7 @@ def rescore(
         generations = [
             _generation(
                 recorded,
-                protocol,
-                spec,
+                protocols.get(recorded.worked.get((index, generation), (0, -1))[1], protocol),
                 index,
                 generation,
                 tallies.get((index, generation), Tally()),
@@ -177,7 +182,6 @@ def rescore(
 def _generation(
     recorded: Recorded,
     protocol: Protocol,
-    spec: Thread,
     index: int,
     generation: int,
     tally: Tally,
@@ -191,7 +195,7 @@ def _generation(
     )
     was = table.reindex([*evolved, *references])
     told = was["score"].to_numpy(dtype=np.float64)[: len(evolved)]
-    parents, elite = _chosen(spec, told, again.told)
+    parents, elite = _chosen(protocol.threads[index], told, again.told)
     return RescoredGeneration(
         generation=generation,
         recorded=told,

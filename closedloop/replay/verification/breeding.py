@@ -9,7 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from closedloop.loop.threads import EvolutionThread
-from closedloop.optimizers import Optimizer, Origin, Population, restore_optimizer
+from closedloop.optimizers import (
+    Optimizer,
+    Origin,
+    Population,
+    make_optimizer,
+    optimizer_parameters,
+    restore_optimizer,
+)
+from closedloop.protocol.models import OptimizerSpec
 from closedloop.replay.recorded import Recorded
 from closedloop.replay.verification.difference import Check, Difference, Verification
 from closedloop.replay.verification.scores import scores_again
@@ -32,6 +40,7 @@ class Breeder:
         self._name = thread.spec.name
         self._found = found
         self._optimizer: Optimizer = thread.optimizer
+        self._by = self._breeding(0)
         self._population: Population | None = None
 
     def breed(self, generation: int) -> Codes:
@@ -46,8 +55,9 @@ class Breeder:
     def _next(self, generation: int) -> Population:
         if self._population is None:
             return self._optimizer.ask()
-        before = self._optimizer.state
         told, again = self._told(generation - 1)
+        self._go_by(generation)
+        before = self._optimizer.state
         self._optimizer.tell(told)
         population = self._optimizer.ask()
         if np.array_equal(told, again, equal_nan=True) or not self._unlike(generation, population):
@@ -61,6 +71,34 @@ class Breeder:
             return population
         self._optimizer = other
         return from_trials
+
+    def _breeding(self, generation: int) -> tuple[int, OptimizerSpec]:
+        """What of the protocol a generation's codes hang on, as it held in the run that bred it."""
+        protocol = self._recorded.bred_by(self._thread.index, generation)
+        return protocol.seed, protocol.threads[self._thread.index].optimizer
+
+    def _go_by(self, generation: int) -> None:
+        """Take over the last population, as the loop does, if a run went on with another seed or optimizer."""
+        by = self._breeding(generation)
+        if by == self._by:
+            return
+        self._by = (seed, spec) = by
+        last = self._population
+        assert last is not None  # noqa: S101  # only asked for after the first generation
+        fresh = make_optimizer(
+            optimizer_parameters(spec.name, spec.preset, spec.parameters),
+            code_size=last.codes.shape[1],
+            seed=seed,
+            thread=self._thread.index,
+        )
+        state = fresh.state | {
+            "generation": last.generation,
+            "codes": last.codes,
+            "parents": last.parents,
+            "origin": last.origin,
+            "scores": None,
+        }
+        self._optimizer = cast("Optimizer", restore_optimizer(state))
 
     def _told(self, generation: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return the recorded scores of a population by row, and those that its trials give."""

@@ -50,7 +50,7 @@ def check_references(recorded: Recorded, thread: EvolutionThread, found: Verific
     images = recorded.references(thread.index)
     name = thread.spec.name
     if len(images) != len(thread.references):
-        if thread.references or recorded.protocol.references.folder is None:
+        if thread.references or recorded.first_protocol.references.folder is None:
             detail = f"{len(images)} are recorded; {len(thread.references)} are made now"
             found.differences.append(
                 Difference(Check.REFERENCES, "number of references", detail, thread=name)

@@ -27,8 +27,7 @@ def check_responses(recorded: Recorded, found: Verification, progress: Callable[
         table["onset_s"].notna()
         & ((table["status"] == "valid") | table["reason"].isin(TOLD_BY_SAMPLES).fillna(False))
     ].reset_index(drop=True)
-    spec = recorded.protocol.response
-    how = Measuring(spec, {i: thread.units for i, thread in enumerate(recorded.protocol.threads)})
+    how = {run: Measuring.of(protocol) for run, protocol in recorded.protocols.items()}
     found.count(Check.RESPONSES, len(again))
     for one in measure_again(recorded.reader, again, how, recorded.streams):
         row = again.iloc[one.place]

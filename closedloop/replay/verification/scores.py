@@ -25,9 +25,8 @@ def scores_again(recorded: Recorded, thread: int, generation: int) -> Generation
     shown = recorded.scores
     shown = shown[(shown["thread"] == thread) & (shown["generation"] == generation)]
     references = [image for image in recorded.references(thread) if image in set(shown["image"])]
-    return score_generation(
-        thread, generation, evolved, references, tally, recorded.protocol.response.normalise
-    )
+    normalise = recorded.scored_by(thread, generation).response.normalise
+    return score_generation(thread, generation, evolved, references, tally, normalise)
 
 
 def check_scores(recorded: Recorded, thread: int, generation: int, found: Verification) -> None:

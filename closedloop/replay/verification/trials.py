@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from closedloop.exports.frames import missed_frames
+from closedloop.loop.history import History, Judgement
 from closedloop.loop.order import interleave
-from closedloop.loop.queue import GenerationQueue
+from closedloop.loop.queue import GenerationQueue, QueuedTrial
+from closedloop.loop.relive import requeue
 from closedloop.loop.threads import EvolutionThread
 from closedloop.replay.recorded import Recorded
 from closedloop.replay.verification.difference import Check, Difference, Verification
@@ -35,21 +37,13 @@ def check_order(
     Returns:
         The number that the next generation's first trial should have.
     """
-    protocol = recorded.protocol
-    images = [
-        recorded.evolved(thread.index, generation)
-        + thread.references_of(protocol.seed, generation, protocol.references.per_generation)
-        for thread in threads
-    ]
-    order = interleave(
-        images, protocol.response.repeats, random_for(protocol.seed, Purpose.TRIAL_ORDER, 0, generation)
-    )
-    queue = GenerationQueue(order, first_trial, protocol.limits.max_repeats)
+    dealer = _Dealer(recorded, threads, generation, first_trial)
     table = recorded.trials[recorded.trials["generation"] == generation]
     found.count(Check.TRIALS, len(table))
     columns = ("trial", "run", "thread", "image", "repeat", "attempt", "status")
     for row in table[list(columns)].itertuples(index=False):
         trial, run, thread, image, repeat, attempt, status = row
+        queue = dealer.in_run(int(run))
         at: dict[str, Any] = {
             "generation": generation,
             "thread": recorded.names.get(int(thread), str(thread)),
@@ -75,14 +69,80 @@ def check_order(
             detail = f"recorded number {trial}; it should be {dealt.trial}"
             found.differences.append(Difference(Check.TRIALS, "trial numbering", detail, **at))
             break
-        queue.judge(dealt.trial, valid=status == "valid")
+        dealer.judge(dealt, valid=status == "valid")
     else:
+        queue = dealer.at_the_end()
         finished = all((thread.index, generation) in recorded.finished_generations for thread in threads)
         if finished and queue.left:
             detail = f"{queue.left} trials are missing from a generation that is finished"
             found.differences.append(Difference(Check.TRIALS, "trial missing", detail, generation))
         return queue.next_trial
     return int(table["trial"].max()) + 1
+
+
+class _Dealer:
+    """Deals out a generation's trials as the loop did, by the protocol of each run that worked on it."""
+
+    def __init__(
+        self, recorded: Recorded, threads: Sequence[EvolutionThread], generation: int, first_trial: int
+    ) -> None:
+        self._recorded = recorded
+        self._threads = threads
+        self._generation = generation
+        self._first_trial = first_trial
+        self._judged: list[Judgement] = []
+        ends = [recorded.worked.get((thread.index, generation)) for thread in threads]
+        self._runs = [end for end in ends if end is not None]
+        self._by: tuple[object, ...] | None = None
+        self._queue = self.in_run(min((first for first, _ in self._runs), default=0))
+
+    def in_run(self, run: int) -> GenerationQueue:
+        """Return the queue as it was when a run dealt from it."""
+        protocol = self._recorded.protocol_in(run)
+        by = (
+            protocol.seed,
+            protocol.references.per_generation,
+            protocol.response.repeats,
+            protocol.limits.max_repeats,
+        )
+        if by == self._by:
+            return self._queue
+        images = [
+            self._recorded.evolved(thread.index, self._generation)
+            + thread.references_of(protocol.seed, self._generation, protocol.references.per_generation)
+            for thread in self._threads
+        ]
+        order = interleave(
+            images,
+            protocol.response.repeats,
+            random_for(protocol.seed, Purpose.TRIAL_ORDER, 0, self._generation),
+        )
+        if self._by is None:
+            self._queue = GenerationQueue(order, self._first_trial, protocol.limits.max_repeats)
+        else:  # the run went on with changes: the loop dealt out what was left by the new order
+            history = History(
+                str(self._recorded.reader.path),
+                judged=self._judged,
+                first_trial=self._first_trial,
+                lenient=True,
+            )
+            self._queue, _ = requeue(order, history, protocol.limits.max_repeats)
+        self._by = by
+        return self._queue
+
+    def at_the_end(self) -> GenerationQueue:
+        """Return the queue as it was for the last run that worked on the generation."""
+        return self.in_run(max((last for _, last in self._runs), default=0))
+
+    def judge(self, dealt: QueuedTrial, *, valid: bool) -> None:
+        """Take a recorded judgement."""
+        self._queue.judge(dealt.trial, valid=valid)
+        item = dealt.item
+        # which value a valid trial has does not matter for what is dealt out
+        value = 0.0 if valid else None
+        self._judged.append(
+            Judgement(dealt.trial, item.thread, item.image, item.repeat, dealt.attempt, value)
+        )
 
 
 def check_frames(recorded: Recorded, found: Verification) -> None:

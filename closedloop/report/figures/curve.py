@@ -61,7 +61,8 @@ def _draw(axis: Axes, panel: CurvePanel, *, titled: bool) -> None:
     style.whole_ticks(axis.xaxis)
     if titled:
         axis.set_title(panel.name, color=panel.color)
-    axis.legend(loc="upper left", labelcolor="linecolor", handlelength=1.2)
+    if axis.get_legend_handles_labels()[0]:  # none where nothing had a response
+        axis.legend(loc="upper left", labelcolor="linecolor", handlelength=1.2)
 
 
 def _band(
