@@ -19,6 +19,7 @@ from closedloop.scan.recorded import is_scan, scan_protocol_of
 from closedloop.session import SessionReader
 from closedloop.session.soundness import damage_told
 from experiments.console import err, out
+from experiments.replay_speed import check_speed
 
 # Runs of a resumed session may lie hours apart; here so long.
 BETWEEN_RUNS_S = 2.0
@@ -79,9 +80,11 @@ def show_session(
         How many trials were shown.
 
     Raises:
+        RecordingError: the speed is none that a session can be shown at.
         SessionError: the file can't be read, or nothing was shown in the session.
         StageError: the display can't be opened or can't be trusted.
     """
+    check_speed(speed)
     from hardware.clock import LslClock
     from hardware.stage import PsychopyStage
 

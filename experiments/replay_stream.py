@@ -7,16 +7,15 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from closedloop.errors import RecordingError
 from closedloop.replay.recordings import RecordedStream, Recording, open_recording
 from closedloop.replay.recordings.select import only
 from experiments.console import err, out
 from experiments.lsl_quiet import quiet_lsl
 from experiments.playback_display import PlaybackDisplay
 from experiments.playing import attend_playing
+from experiments.replay_speed import check_speed
 from experiments.terminal import LEFT, RIGHT
 
-SPEEDS = (0.01, 1000.0)
 _SEEK_S = 5.0
 
 
@@ -45,13 +44,7 @@ def stream_recording(
         RecordingError: it is no recording, has nothing to play, or a value above does not fit it.
         SessionError: the session file can't be used.
     """
-    if not SPEEDS[0] <= speed <= SPEEDS[1]:
-        raise RecordingError(
-            "--speed",
-            found=f"{speed:g}",
-            expected=f"{SPEEDS[0]:g} to {SPEEDS[1]:g}",
-            remedy="Choose another speed; 1 is as recorded.",
-        )
+    check_speed(speed)
     recording = open_recording(path)
     if streams:
         recording = only(recording, streams)
