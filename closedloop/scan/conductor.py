@@ -7,9 +7,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from closedloop.errors import TriggerError
+from closedloop.scan.overheard import Overheard
 from closedloop.scan.past import ScanPast
-from closedloop.scan.ports import Pulse, TriggerDied
 from closedloop.scan.records import RunPlan
 from closedloop.scan.run import IDLE_S, STATUS_EVERY_S, Console, RunEnd, ScanRun
 from closedloop.scan.status import ScanState, ScanStatus
@@ -57,6 +56,8 @@ class ScanSession:
         self._trial = past.next_trial
         self._last: ScanStatus | None = None
         self._said: RunEnd | None = None
+        self._overheard = Overheard(console.trigger, console.store)
+        self._notice = ""
 
     def run(self) -> ScanOutcome:
         """Make the runs, to the end of the session.
@@ -102,7 +103,13 @@ class ScanSession:
             shown(status)
 
         run = ScanRun(
-            replace(on, show=remember), plan, self._scan, attempt, (place, len(self._plans)), self._trial
+            replace(on, show=remember),
+            plan,
+            self._scan,
+            attempt,
+            (place, len(self._plans)),
+            self._trial,
+            self._overheard,
         )
         self._scan += 1
         self._attempts[plan.label] = attempt + 1
@@ -121,18 +128,19 @@ class ScanSession:
         on, director = self._on, self._on.director
         on.screen.message(BETWEEN if upcoming is not None else OVER)
         director.go = director.repeat = False
+        self._notice = ""
         until_s = on.clock.now() + REST_S
         next_status_s = -math.inf
         while True:
             on.clock.sleep(IDLE_S)
             on.screen.watch()
-            self._overhear()
+            self._notice = self._overheard.listen() or self._notice
             director.heed(in_run=False)
             if director.abort is not None or director.end is not None:
                 return None
             if director.repeat:
                 return last
-            if director.go or (not director.present and on.clock.now() >= until_s):
+            if director.go or (not director.present and on.clock.now() >= until_s and self._may_arm()):
                 return upcoming
             if self._last is not None and on.clock.now() >= next_status_s:
                 next_status_s = on.clock.now() + STATUS_EVERY_S
@@ -142,24 +150,13 @@ class ScanSession:
     def _between_words(self, last: RunPlan, upcoming: RunPlan | None) -> str:
         said = f"run {last.label} {self._said.status}: {self._said.reason}" if self._said else ""
         then = f"arms run {upcoming.label}" if upcoming is not None else "ends the session"
-        return f"{said}. Key g {then}, r repeats run {last.label}"
+        notice = f". {self._notice}" if self._notice else ""
+        return f"{said}. Key g {then}, r repeats run {last.label}{notice}"
 
-    def _overhear(self) -> None:
-        """Keep what comes while no run is armed: a pulse then belongs to none."""
-        on = self._on
-        for event in on.trigger.poll():
-            if isinstance(event, TriggerDied):
-                raise TriggerError(
-                    "trigger",
-                    found=event.reason,
-                    expected="it to be heard as long as the session runs",
-                    remedy="Check the plug and the device.",
-                )
-            if isinstance(event, Pulse):
-                on.store.add_event("unarmed_pulse", event.time_s, mark=event.mark)
-                log.info("a pulse came while no run was armed")
-            else:
-                on.store.add_event("unarmed_press", event.time_s, key=event.key)
+    def _may_arm(self) -> bool:
+        """Nobody is there who could stop the scanner: a run that would end at its first pulse waits for silence."""
+        scanner = self._on.protocol.scanner
+        return scanner.policy.running != "abort" or self._overheard.silent(self._on.clock.now(), scanner.tr_s)
 
     def _outcome(self) -> ScanOutcome:
         director = self._on.director

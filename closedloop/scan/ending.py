@@ -19,7 +19,13 @@ MOST_MISSED = 3
 
 
 def by_count(
-    scanner: Scanner, grid: Grid, last: int, start_s: float | None, heard_s: float | None
+    scanner: Scanner,
+    grid: Grid,
+    last: int,
+    start_s: float | None,
+    heard_s: float | None,
+    *,
+    ran_before: bool = False,
 ) -> dict[str, Any] | None:
     """Return both readings of a sequence that fell silent a few pulses short of its count.
 
@@ -29,12 +35,14 @@ def by_count(
         last: slot of the last pulse.
         start_s: of the first stored volume, as believed.
         heard_s: for how long pulses would have been heard before the first one was; None if not known.
+        ran_before: pulses came before the run was armed, so that any number of them may be missed.
 
     Returns:
         None if the count tells nothing: the sequence has no set end, or is short of nothing, or of too much.
     """
     short = grid.total - 1 - last
-    if scanner.sequence_ends == "open" or not 1 <= short <= MOST_MISSED * grid.slices:
+    most = grid.total if ran_before else MOST_MISSED * grid.slices
+    if scanner.sequence_ends == "open" or not 1 <= short <= most:
         return None
     if not grid.uniform and short % grid.slices:
         return None  # had slices at the start been missed, the silence between volumes would have told it
@@ -61,6 +69,7 @@ def by_count(
         "pulses_short": short,
         "heard_before_s": heard_s,
         "listening_when_due": None if heard_s is None else listening,
+        "pulses_before_arming": ran_before,
         "readings": [began, ended],
         "told_by": "volumes in the images: fewer than planned, and it ended short; all, and a pulse went unheard: "
         "the first, unless the line lost the last",
@@ -77,11 +86,13 @@ def count_finding(found: dict[str, Any], now_s: float, last_volume: int) -> Puls
         "tell. If the images lack volumes too, it ended short; if they hold all, pulses went unheard, most likely "
         "the first."
     )
-    if found["listening_when_due"]:
+    if found["listening_when_due"] and not found.get("pulses_before_arming"):
         words += (
             f" But the trigger had been listened to for {found['heard_before_s']:.1f} s before the first pulse, so "
             "that only the line can have lost one, the first as well as the last."
         )
+    elif found.get("pulses_before_arming"):
+        words += " Pulses came before the trigger was armed: most likely the sequence began then."
     elif found["listening_when_due"] is not None:
         words += " The trigger was armed so late that the first pulse may well have come before."
     return PulseFinding("first_missed", now_s, words, count=short, volume=0, detail=found)

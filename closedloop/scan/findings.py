@@ -9,8 +9,32 @@ from typing import Any, Literal, TypeAlias, cast
 from closedloop.protocol.sections.scan import Action, PulsePolicy
 
 FindingKind: TypeAlias = Literal[
-    "first", "missed", "extra", "doubled", "human", "tr_off", "drift", "stopped", "first_missed"
+    "first",
+    "missed",
+    "extra",
+    "doubled",
+    "human",
+    "tr_off",
+    "drift",
+    "stopped",
+    "first_missed",
+    "running",
 ]
+
+
+@dataclass(frozen=True)
+class RanBefore:
+    """Pulses that came one after the other before a run was armed, until it was.
+
+    Attributes:
+        since_s: stamp of the first of them that was heard; there may have been more.
+        last_s: stamp of the last.
+        pulses: how many.
+    """
+
+    since_s: float
+    last_s: float
+    pulses: int
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from closedloop.errors import TriggerError
 from closedloop.ports import Clock
 from closedloop.protocol.sections.scan import Action, Scanner
 from closedloop.scan.answers import Answers
-from closedloop.scan.findings import PulseFinding
+from closedloop.scan.findings import PulseFinding, RanBefore
 from closedloop.scan.fit import TrFit
 from closedloop.scan.ledger import PulseLedger
-from closedloop.scan.ports import ButtonPress, Pulse, TriggerDied, TriggerSource
+from closedloop.scan.overheard import gone, note
+from closedloop.scan.ports import ButtonPress, Pulse, TriggerDied, TriggerNotice, TriggerSource
 from closedloop.session import SessionStore
 from closedloop.session.scan_store import ScanStore
 
@@ -26,6 +26,7 @@ class Hearing:
     Attributes:
         presses: of the subject's buttons so far.
         last_finding: in plain words; empty without any.
+        pulses_s: stamps of all pulses so far.
 
     Args:
         trigger: opened.
@@ -36,6 +37,7 @@ class Hearing:
         armed_s: when it was armed.
         answers: matches presses to what asked for them.
         mark: records and sends a marker: event, time, and further fields.
+        before: pulses that came until it was armed; None: the scanner was silent.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Hearing:
         armed_s: float,
         answers: Answers,
         mark: Callable[..., None],
+        before: RanBefore | None = None,
     ) -> None:
         self._trigger = trigger
         self._scanner = scanner
@@ -58,11 +61,12 @@ class Hearing:
         self._scan = scan
         self._answers = answers
         self._mark = mark
-        self._ledger = PulseLedger(scanner, armed_s)
+        self._ledger = PulseLedger(scanner, armed_s, before)
         self._started = False
         self._stored: set[int] = set()
         self.presses = 0
         self.last_finding = ""
+        self.pulses_s: list[float] = []
 
     @property
     def first_pulse_s(self) -> float | None:
@@ -118,16 +122,17 @@ class Hearing:
                     findings += self._pulse(event)
                 elif isinstance(event, ButtonPress):
                     self._press(event)
+                elif isinstance(event, TriggerNotice):
+                    note(self._store, event)
+                    self.last_finding = event.words
                 else:
                     died = event
             findings += self._ledger.tick(now_s)
             acted = self._record(findings)
         if died is not None:
-            raise TriggerError(
-                "trigger",
-                found=died.reason,
-                expected="it to be heard as long as the session runs",
-                remedy="The run is closed and everything up to here is in its file. Check the plug and the device.",
+            raise gone(
+                died,
+                "The run is closed and everything up to here is in its file. Check the plug and the device.",
             )
         return acted
 
@@ -140,6 +145,7 @@ class Hearing:
         return self._ledger.summary()
 
     def _pulse(self, pulse: Pulse) -> Sequence[PulseFinding]:
+        self.pulses_s.append(pulse.time_s)
         entry, findings = self._ledger.feed(pulse)
         self._scans.add_pulse(self._scan, pulse, entry)
         if entry.pulse == 0:

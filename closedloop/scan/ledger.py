@@ -11,7 +11,7 @@ from typing import Any
 
 from closedloop.protocol.sections.scan import Scanner
 from closedloop.scan import ending, pulse_words
-from closedloop.scan.findings import FindingKind, PulseFinding
+from closedloop.scan.findings import FindingKind, PulseFinding, RanBefore
 from closedloop.scan.fit import TrFit
 from closedloop.scan.grid import Grid
 from closedloop.scan.ledger_summary import summarise
@@ -23,6 +23,9 @@ from closedloop.scan.tr_judge import TrJudge
 
 GRACE_TR = 0.4
 """A pulse that is due is waited for by so many TRs, as it may be late on its way to this program."""
+
+SILENT_TR = 1 + GRACE_TR
+"""A scanner that has sent nothing for so many TRs does not run."""
 
 _EVEN_GAPS = 5
 
@@ -38,11 +41,15 @@ class PulseLedger:
     Args:
         scanner: section of the protocol.
         armed_s: since when pulses would have been heard; None if that is not known.
+        before: pulses that came until then; None: the scanner was silent.
     """
 
-    def __init__(self, scanner: Scanner, armed_s: float | None = None) -> None:
+    def __init__(
+        self, scanner: Scanner, armed_s: float | None = None, before: RanBefore | None = None
+    ) -> None:
         self._scanner = scanner
         self._armed_s = armed_s
+        self._before = before
         self._grid = Grid(scanner)
         # a sparse sequence's slices can be closer than the protocol's debounce allows for
         self._debounce_s = min(scanner.debounce_ms / 1000, self._grid.interval_s / 2)
@@ -158,6 +165,10 @@ class PulseLedger:
     def _begin(self, number: int, pulse: Pulse) -> _Told:
         time_s = self._first_pulse_s = pulse.time_s
         findings = [pulse_words.first(number, time_s, self._armed_s, self._grid.tr_s)]
+        if self._before is not None and time_s - self._before.last_s > SILENT_TR * self._grid.tr_s:
+            self._before = None  # it fell silent, and this is another sequence
+        if self._before is not None:
+            findings.append(pulse_words.running(number, time_s, self._before))
         slot, numbered_from = 0, self._scanner.trigger.numbered_from
         if numbered_from is not None:
             self._first_missed = ending.by_number(pulse.mark, numbered_from, self._grid, time_s)
@@ -306,7 +317,10 @@ class PulseLedger:
             return []
         heard_s = None if self._armed_s is None else self._first_pulse_s - self._armed_s
         last = self._sequence.last
-        self._first_missed = ending.by_count(self._scanner, self._grid, last, self.start_s(), heard_s)
+        ran = self._before is not None
+        self._first_missed = ending.by_count(
+            self._scanner, self._grid, last, self.start_s(), heard_s, ran_before=ran
+        )
         if self._first_missed is None:
             return []
         return [ending.count_finding(self._first_missed, now_s, self._grid.volume_of(last))]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from closedloop.protocol.sections.scan import Scanner
+from closedloop.scan.findings import RanBefore
 from closedloop.scan.ledger import PulseLedger
 from closedloop.scan.ports import Pulse
 from closedloop.scan.recorded import RecordedScan, read_scans
@@ -63,11 +64,22 @@ def read_past(reader: SessionReader) -> ScanPast:
 def close_cut_off(past: ScanPast, scans: ScanStore, scanner: Scanner) -> None:
     """Record of each run without an end that it was cut off, with its pulses in sum."""
     for run in past.cut_off:
-        ledger = PulseLedger(scanner.model_copy(update={"volumes": run.volumes}), run.armed_s)
+        ledger = PulseLedger(
+            scanner.model_copy(update={"volumes": run.volumes}), run.armed_s, ran_before(run)
+        )
         for pulse in recorded_pulses(run):
             ledger.tick(pulse.received_s)
             ledger.feed(pulse)
         scans.end(run.scan, run.last_s, "failed", CUT_OFF, ledger.summary())
+
+
+def ran_before(run: RecordedScan) -> RanBefore | None:
+    """Return the pulses that came until a run was armed, if its first pulse went on with them."""
+    for finding in run.findings:
+        if finding.get("finding") == "running":
+            told = finding.get("detail") or {}
+            return RanBefore(float(told["since_s"]), float(told["last_s"]), int(told["pulses"]))
+    return None
 
 
 def recorded_pulses(run: RecordedScan) -> list[Pulse]:

@@ -72,7 +72,20 @@ class TriggerDied:
     time_s: float
 
 
-TriggerEvent: TypeAlias = Pulse | ButtonPress | TriggerDied
+@dataclass(frozen=True)
+class TriggerNotice:
+    """The reader goes on, but a person must know of something: its stream is lost, found again, or refused.
+
+    Attributes:
+        words: a plain sentence, and what can be done.
+        time_s: when it was noticed.
+    """
+
+    words: str
+    time_s: float
+
+
+TriggerEvent: TypeAlias = Pulse | ButtonPress | TriggerNotice | TriggerDied
 
 
 class TriggerSource(Protocol):

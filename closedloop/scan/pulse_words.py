@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Literal, TypeAlias
 
 from closedloop.protocol.sections.scan import Scanner
-from closedloop.scan.findings import PulseFinding
+from closedloop.scan.findings import PulseFinding, RanBefore
 from closedloop.scan.grid import Grid
 from closedloop.scan.relock import Relock
 
@@ -24,6 +25,19 @@ def first(pulse: int, time_s: float, armed_s: float | None, tr_s: float) -> Puls
         words += " That is less than a TR: the scanner may have been running already."
     detail = {"heard_before_s": heard_s, "may_have_run_already": late}
     return PulseFinding("first", time_s, words, pulse=pulse, volume=0, detail=detail)
+
+
+def running(pulse: int, time_s: float, before: RanBefore) -> PulseFinding:
+    """The first pulse of a run goes on with pulses that came before it was armed."""
+    pulses = "a pulse" if before.pulses == 1 else f"{before.pulses} pulses"
+    words = (
+        f"The scanner is running already: {pulses} came before the run was armed, the last one "
+        f"{time_s - before.last_s:.1f} s before the run's first, so that this is not the sequence's first. Stop "
+        "the scanner, arm the run again, and start the scanner then."
+    )
+    return PulseFinding(
+        "running", time_s, words, count=before.pulses, pulse=pulse, volume=0, detail=asdict(before)
+    )
 
 
 def doubled(pulse: int, time_s: float, gap_s: float, volume: int) -> PulseFinding:

@@ -15,6 +15,7 @@ from closedloop.scan.dealer import Dealer, asking_events
 from closedloop.scan.director import ScanDirector
 from closedloop.scan.findings import PulseFinding
 from closedloop.scan.hearing import Hearing
+from closedloop.scan.overheard import Overheard
 from closedloop.scan.ports import TriggerInfo, TriggerSource
 from closedloop.scan.records import RunPlan
 from closedloop.scan.screen import ScanScreen, Tally
@@ -84,6 +85,7 @@ class ScanRun:
         attempt: how often its label was armed before.
         place: of the run among those of the session, from 1, and how many there are.
         first_trial: number of its first trial.
+        overheard: what came while no run was armed.
     """
 
     def __init__(
@@ -94,19 +96,21 @@ class ScanRun:
         attempt: int,
         place: tuple[int, int],
         first_trial: int,
+        overheard: Overheard,
     ) -> None:
         self._on = console
         self._plan = plan
         self._scan = scan
         self._attempt = attempt
         self._place = place
+        self._overheard = overheard
         protocol, task = console.protocol, console.protocol.task
         self._scanner = protocol.scanner_of(plan.volumes)
         self._asking = asking_events(plan.events, task)
         self._answers = Answers(task.keys, task.limit_s) if task else Answers()
         self._dealer = Dealer(plan, scan, console.images, console.screen, console.period_s, task, first_trial)
         self._hearing: Hearing | None = None
-        self._message = ""
+        self._message = self._armed_message = ""
         self._words_on = False
         self._shown_s = -math.inf
         self._armed_s = math.nan
@@ -147,8 +151,14 @@ class ScanRun:
         on.screen.tally = Tally()
         on.screen.came_on = self._came_on
         self._dealer.load_ahead()
-        on.trigger.poll()  # what came before belongs to no run
+        message = self._overheard.listen()  # what came before belongs to no run
         self._armed_s = on.clock.now()
+        before = self._overheard.ran_before(self._armed_s, self._scanner.tr_s)
+        if before is not None:
+            ago_s = self._armed_s - before.last_s
+            message = f"a pulse came {ago_s:.1f} s before arming: the scanner seems to be running already"
+            log.warning("%s", message)
+        self._message = self._armed_message = message
         on.scans.arm(self._scan, self._attempt, self._plan, on.images, on.trigger_info, self._armed_s)
         on.screen.message(WAITING)
         self._words_on = True
@@ -171,6 +181,7 @@ class ScanRun:
             self._armed_s,
             self._answers,
             on.screen.mark,
+            before,
         )
         return self._hearing
 
@@ -183,6 +194,8 @@ class ScanRun:
             if self._words_on and hearing.first_pulse_s is not None:
                 on.screen.message(None)
                 self._words_on = False
+                if self._message == self._armed_message:
+                    self._message = ""
             if on.director.heed(in_run=True):
                 self._pause_or_resume(hearing)
             ended = ended or self._ended(hearing)
@@ -260,6 +273,8 @@ class ScanRun:
             on.screen.message(None)
         with on.store.transaction():
             on.scans.end(self._scan, on.clock.now(), end.status, end.reason, hearing.summary())
+        if self._scanner.simulate is None:  # a simulated one was stopped with the run
+            self._overheard.add(hearing.pulses_s)
         log.info("run %s %s: %s", self._plan.label, end.status, end.reason)
         self._shown_s = -math.inf
         self._message = f"run {self._plan.label} {end.status}: {end.reason}"

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo
+from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo, TriggerNotice
 from hardware.stage.priority import raise_priority
 
-Emit: TypeAlias = Callable[[Pulse | ButtonPress], None]
+Emit: TypeAlias = Callable[[Pulse | ButtonPress | TriggerNotice], None]
 
 CHECK_S = 0.1  # how often a blocked ear looks whether it shall end
 _PRIORITY = 12  # above the stage's frame loop, which waits for its flips without sleeping; an ear runs for microseconds
@@ -32,7 +32,7 @@ class Ear(Protocol):
         ...
 
     def hear(self, emit: Emit, closing: threading.Event) -> None:
-        """Hand over everything that comes in, until ``closing`` is set (blocks), then close the device.
+        """Hand over everything that comes in, and what a person must know of the device, until ``closing`` is set (blocks), then close the device.
 
         Raises:
             TriggerError: the device is gone.

@@ -18,7 +18,7 @@ from typing import Any
 import pylsl
 
 from closedloop.errors import TriggerError
-from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo
+from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo, TriggerNotice
 from hardware.triggers.ear import CHECK_S, Emit, hurry
 from hardware.triggers.xclock import ServerProbe, ServerTime
 from hardware.triggers.xkeys import keycodes
@@ -207,5 +207,5 @@ def _connect(name: str | None) -> Any:
     )
 
 
-def _ignore(_event: Pulse | ButtonPress) -> None:
+def _ignore(_event: Pulse | ButtonPress | TriggerNotice) -> None:
     """What is pressed before it listens is not meant."""

@@ -12,7 +12,7 @@ import pylsl
 from closedloop.errors import StreamError, TriggerError
 from closedloop.ports import StreamInfo
 from closedloop.protocol.sections.response import StreamSelection
-from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo
+from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo, TriggerNotice
 from hardware.lsl.clockfit import ClockFit, Probe
 from hardware.lsl.keeper import Connection, Keeper, connect
 from hardware.lsl.selection import describe
@@ -25,7 +25,8 @@ class LslEar:
     """Hears the first channel of one marker stream, text or numbers.
 
     A sender that ends is looked for until it is back, since a scanner's gateway is often started anew for each
-    run; what it sent meanwhile is lost, and the pulses' count will show it.
+    run; what it sent meanwhile is lost, and the pulses' count will show it. That it is lost, found again, or that
+    what was found is refused, is told with a notice.
 
     Args:
         selection: exactly one stream must fit.
@@ -72,7 +73,7 @@ class LslEar:
         keeper.start()  # before this thread hurries, as it would inherit that
         hurry()
         while not closing.is_set():
-            inlet = self._hear_news(keeper, inlet)
+            inlet = self._hear_news(keeper, inlet, emit)
             if inlet is None:
                 continue
             try:
@@ -80,11 +81,20 @@ class LslEar:
             except pylsl.util.LostError:
                 inlet = None
                 keeper.seek(disconnected=True)
+                emit(
+                    _notice(
+                        "was lost: no pulse is heard until it is back. Is its sender running?", self._named
+                    )
+                )
                 continue
             if stamp_s is not None:
                 self._heard(_as_text(sample[0]), stamp_s, emit)
 
-    def _hear_news(self, keeper: Keeper, inlet: pylsl.StreamInlet | None) -> Any:
+    @property
+    def _named(self) -> str:
+        return describe(self._first.info)
+
+    def _hear_news(self, keeper: Keeper, inlet: pylsl.StreamInlet | None, emit: Emit) -> Any:
         """Take in probes and new connections; waits a moment if there is nothing else to hear."""
         try:
             news = keeper.news.get(timeout=CHECK_S) if inlet is None else keeper.news.get_nowait()
@@ -94,7 +104,11 @@ class LslEar:
             self._fit.add(news)
         elif isinstance(news, Connection):
             self._begin(news.probe)
+            emit(_notice("was found again.", self._named))
             return news.inlet
+        else:
+            words = f"can't be taken up again: found {news.found}; expected {news.expected}. {news.remedy}"
+            emit(_notice(words, self._named))
         return inlet
 
     def _begin(self, probe: Probe) -> None:
@@ -109,6 +123,10 @@ class LslEar:
             emit(Pulse(time_s, correction.uncertainty_s, stamp_s, received_s, mark))
         elif mark in self._keys:
             emit(ButtonPress(mark, time_s, correction.uncertainty_s, received_s))
+
+
+def _notice(words: str, named: str) -> TriggerNotice:
+    return TriggerNotice(f"The trigger's stream {named} {words}", pylsl.local_clock())
 
 
 def _as_text(value: str | float) -> str:

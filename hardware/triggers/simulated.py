@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from closedloop.errors import TriggerError
 from closedloop.ports import Clock
-from closedloop.scan.ports import ButtonPress, Pulse, TriggerDied, TriggerEvent, TriggerInfo
+from closedloop.scan.ports import ButtonPress, Pulse, TriggerDied, TriggerEvent, TriggerInfo, TriggerNotice
 
 
 class SimulatedTrigger:
@@ -94,6 +94,11 @@ class SimulatedTrigger:
         """Let the reader die some time from now."""
         time_s = self._clock.now() + after_s
         self._add(time_s, TriggerDied(reason, time_s))
+
+    def notice(self, words: str, after_s: float = 0.0) -> None:
+        """Let the reader say something of itself some time from now."""
+        time_s = self._clock.now() + after_s
+        self._add(time_s, TriggerNotice(words, time_s))
 
     def poll(self) -> Sequence[TriggerEvent]:
         """Return what came in since the last call, in order of arrival."""

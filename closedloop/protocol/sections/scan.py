@@ -76,6 +76,10 @@ class PulsePolicy(Section):
     first_missed: Action = Field(
         default="warn", description="The run began on a later volume than it believed."
     )
+    running: Action = Field(
+        default="abort",
+        description="The scanner was running already when the run was armed: its first pulse is not the sequence's.",
+    )
 
 
 class Scanner(Section):
