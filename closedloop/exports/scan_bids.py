@@ -5,6 +5,7 @@ Source: BIDS specification 1.10: magnetic resonance imaging, task events, physio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from closedloop.exports.bids_common import PARTICIPANTS, description, label_of, 
 from closedloop.exports.files import write_text
 from closedloop.exports.presentation import presentation
 from closedloop.exports.scan_bold import bold_sidecar, repetition_time_s, write_stand_in
-from closedloop.exports.scan_events import describe_columns, events_tsv, scan_events
+from closedloop.exports.scan_events import describe_columns, events_tsv, off_words, scan_events
 from closedloop.exports.scan_names import entities
 from closedloop.exports.scan_physio import physio, physio_sidecar, write_physio
 from closedloop.exports.scan_stimuli import stimulus_files, write_stimuli
 from closedloop.exports.session_time import start_of
 from closedloop.protocol.scan import ScanProtocol
-from closedloop.scan.recorded import RecordedScan, read_scans, scan_protocol_of, task_words
+from closedloop.scan.recorded import read_scans, scan_protocol_of, task_words
+from closedloop.scan.settled import SettledScan, settle_all
 from closedloop.session import SessionReader
 
 _README = """# {session}
@@ -37,7 +39,8 @@ This folder holds what the computer at the scanner knows; the images come from t
 {runs}
 
 A run that was aborted, failed or was cut off has `acq-aborted` with its number in its names, and one that was
-completed and shown again later `acq-superseded`; `run-` alone is the one that counts.
+completed and shown again later `acq-superseded`; `run-` alone is the one that counts. One of which no stored
+volume came has no rows of events, no `*_physio.tsv.gz` and no `*_bold.json`.
 
 ## Images of the scanner
 
@@ -73,7 +76,7 @@ def write_scan_bids(reader: SessionReader, to: Path, *, stand_in: bool | None = 
     label = start_of(reader).strftime("%Y%m%d%H%M%S")
     place = to / f"sub-{subject}" / f"ses-{label}" / "func"
     stem = f"sub-{subject}_ses-{label}_task-{label_of(protocol.output.experiment)}"
-    scans = read_scans(reader, protocol)
+    scans = settle_all(read_scans(reader, protocol))
     names = {scan: f"{stem}_{name}" for scan, name in entities(scans, protocol).items()}
     readme = _README.format(
         session=session,
@@ -93,6 +96,8 @@ def write_scan_bids(reader: SessionReader, to: Path, *, stand_in: bool | None = 
         at = place / names[scan.scan]
         held = scan.protocol or protocol
         written += _write_scan(reader, held, scan, at, files)
+        if not scan.started:
+            continue  # no image of it will ever stand beside a bold.json
         if stand_in:
             tr_s, _ = repetition_time_s(scan, held)
             written.append(write_stand_in(_with(at, "bold.nii.gz"), tr_s, scan.stored_volumes))
@@ -101,7 +106,7 @@ def write_scan_bids(reader: SessionReader, to: Path, *, stand_in: bool | None = 
 
 
 def _write_scan(
-    reader: SessionReader, protocol: ScanProtocol, scan: RecordedScan, at: Path, files: dict[int, str]
+    reader: SessionReader, protocol: ScanProtocol, scan: SettledScan, at: Path, files: dict[int, str]
 ) -> list[Path]:
     table = scan_events(scan, files)
     described = describe_columns(scan, table)
@@ -122,7 +127,7 @@ def _write_scan(
     return written
 
 
-def _about(scan: RecordedScan, took_place: Sequence[int]) -> dict[str, Any]:
+def _about(scan: SettledScan, took_place: Sequence[int]) -> dict[str, Any]:
     """Return how the run went, for whoever reads the sidecar."""
     return {
         "Label": scan.label,
@@ -131,6 +136,9 @@ def _about(scan: RecordedScan, took_place: Sequence[int]) -> dict[str, Any]:
         "Reason": scan.reason,
         "EventsPlanned": len(scan.events),
         "EventsThatTookPlace": len(took_place),
+        "OnsetZero": _or_none(scan.start_s),
+        "StartThatTheRunBelieved": _or_none(scan.began_s),
+        "BeganAfterOnsetZero": scan.off_s,
         "Design": dict(scan.drawn),
         "Trigger": dict(scan.trigger),
         "Pulses": dict(scan.ledger),
@@ -138,14 +146,20 @@ def _about(scan: RecordedScan, took_place: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _runs(scans: Sequence[RecordedScan], names: dict[int, str]) -> str:
+def _runs(scans: Sequence[SettledScan], names: dict[int, str]) -> str:
     lines = []
     for scan in scans:
         ended = scan.status or "cut off"
         reason = f": {scan.reason}" if scan.reason else ""
         began = "" if scan.started else "; no stored volume came"
+        if scan.off_s:
+            began = f"; it believed to begin {off_words(scan)}, and onsets count from the volume"
         lines.append(f"- `{names[scan.scan]}`: {scan.name}, {ended}{reason}{began}.")
     return "\n".join(lines)
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _with(at: Path, suffix: str) -> Path:

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from closedloop.exports.columns import rows
-from closedloop.scan.recorded import RecordedScan, plain
+from closedloop.scan.recorded import plain
+from closedloop.scan.settled import SettledScan
 
 COLUMNS = (
     "onset",
@@ -32,7 +33,7 @@ COLUMNS = (
 _SECONDS = ("onset", "duration", "response_time", "planned_onset", "onset_error", "planned_duration")
 
 
-def scan_events(scan: RecordedScan, files: Mapping[int, str]) -> pd.DataFrame:
+def scan_events(scan: SettledScan, files: Mapping[int, str]) -> pd.DataFrame:
     """Return one row an event that took place, by onset: columns ``COLUMNS`` and those of the plan.
 
     Images and changes of the fixation point have the onset of the flip that showed them. A null event has its
@@ -45,10 +46,10 @@ def scan_events(scan: RecordedScan, files: Mapping[int, str]) -> pd.DataFrame:
     """
     table = scan.events
     seen = table["onset_s"].notna()
-    due_s = scan.start_s + table["planned_s"]
+    due_s = scan.began_s + table["planned_s"]
     silent = (table["kind"] == "null") & (due_s < scan.last_s)
     table = table[(seen | silent) & scan.started]
-    onset = (table["onset_s"] - scan.start_s).where(table["onset_s"].notna(), table["planned_s"])
+    onset = (table["onset_s"] - scan.start_s).where(table["onset_s"].notna(), table["planned_s"] + scan.off_s)
     lasted = (table["offset_s"] - table["onset_s"]).where(table["kind"] == "image", table["duration_s"])
     out = pd.DataFrame(
         {
@@ -76,7 +77,7 @@ def scan_events(scan: RecordedScan, files: Mapping[int, str]) -> pd.DataFrame:
     return out.sort_values("onset", ignore_index=True, kind="stable")
 
 
-def plan_columns(scan: RecordedScan) -> list[str]:
+def plan_columns(scan: SettledScan) -> list[str]:
     """Return the names of the plan's own columns, in order of their appearance."""
     return list(dict.fromkeys(str(name) for fields in scan.events["fields"] for name in fields))
 
@@ -89,7 +90,7 @@ def events_tsv(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def describe_columns(scan: RecordedScan, table: pd.DataFrame) -> dict[str, Any]:
+def describe_columns(scan: SettledScan, table: pd.DataFrame) -> dict[str, Any]:
     """Return what describes each column, for the sidecar."""
     levels = {str(one): _level(str(one), table) for one in table["trial_type"].unique()}
     reasons = sorted({str(reason) for reason in table["reason"].dropna()})
@@ -98,7 +99,7 @@ def describe_columns(scan: RecordedScan, table: pd.DataFrame) -> dict[str, Any]:
             "LongName": "Onset",
             "Description": "From the first stored volume's trigger to the flip that showed the image or changed"
             " the fixation point; of null events as planned. "
-            f"0 is LSL local_clock {scan.start_s:.6f} s.",
+            f"0 is LSL local_clock {scan.start_s:.6f} s.{_began_words(scan)}",
             "Units": "s",
         },
         "duration": {
@@ -165,6 +166,21 @@ def describe_columns(scan: RecordedScan, table: pd.DataFrame) -> dict[str, Any]:
     if "one_back" in described:
         described["one_back"]["Levels"] = {"1": "The same image as before.", "0": "Another image."}
     return described
+
+
+def _began_words(scan: SettledScan) -> str:
+    if not scan.off_s:
+        return ""
+    return (
+        f" The run itself believed that its first stored volume began at {scan.began_s:.6f} s, {off_words(scan)},"
+        " and showed everything by that: onset_error holds the difference, while valid was judged by the start"
+        " that was believed. Each onset here is from the volume's own trigger."
+    )
+
+
+def off_words(scan: SettledScan) -> str:
+    """Say by how much a run began off its first stored volume: ``0.450 s before it``."""
+    return f"{abs(scan.off_s):.3f} s {'before' if scan.off_s < 0 else 'after'} it"
 
 
 def _level(trial_type: str, table: pd.DataFrame) -> str:

@@ -22,7 +22,8 @@ from closedloop.exports.nwb import (
     whole,
 )
 from closedloop.exports.session_time import zero_of_runs
-from closedloop.scan.recorded import RecordedScan, read_scans, scan_protocol_of
+from closedloop.scan.recorded import read_scans, scan_protocol_of
+from closedloop.scan.settled import SettledScan, settle_all
 from closedloop.session import SessionReader
 
 
@@ -43,7 +44,7 @@ def write_scan_nwb(reader: SessionReader, path: Path) -> Path:
     file = nwb_file(pynwb, reader, protocol.subject, protocol.notes, what)
     file.keywords = ("functional magnetic resonance imaging", "visual stimulation")
     zero = zero_of_runs(reader)
-    scans = read_scans(reader, protocol)
+    scans = settle_all(read_scans(reader, protocol))
     places = add_images(pynwb, file, reader)
     _trials(pynwb, file, scans, places, zero)
     _runs(pynwb, file, scans, zero)
@@ -59,7 +60,7 @@ def write_scan_nwb(reader: SessionReader, path: Path) -> Path:
 
 
 def _trials(
-    pynwb: Any, file: Any, scans: list[RecordedScan], places: dict[int, int], zero: dict[int, float]
+    pynwb: Any, file: Any, scans: list[SettledScan], places: dict[int, int], zero: dict[int, float]
 ) -> None:
     """Add each image that came on the screen as a trial."""
     shown = [
@@ -109,7 +110,7 @@ def _trials(
         )
 
 
-def _runs(pynwb: Any, file: Any, scans: list[RecordedScan], zero: dict[int, float]) -> None:
+def _runs(pynwb: Any, file: Any, scans: list[SettledScan], zero: dict[int, float]) -> None:
     """Add the scan runs, and all that was planned in those that began, as intervals."""
     begun = [scan for scan in scans if scan.started]
     if not begun:
@@ -124,11 +125,16 @@ def _runs(pynwb: Any, file: Any, scans: list[RecordedScan], zero: dict[int, floa
         ("attempt", "how often the label was armed before"),
         ("status", "completed, aborted, failed; empty: cut off"),
         ("tr_fitted_s", "by its pulses, s; NaN: too few"),
+        (
+            "began_late_s",
+            "by how much later than its first stored volume it believed to begin; below 0: earlier",
+        ),
     ):
         table.add_column(name=name, description=description)
     plan = pynwb.epoch.TimeIntervals(
         name="planned_events",
-        description="what was planned, null events too, before it was put on whole frames",
+        description="what was planned, null events too, before it was put on whole frames; by the start that the"
+        " run believed",
     )
     for name, description in (
         ("scan", "number of the scan run"),
@@ -148,9 +154,10 @@ def _runs(pynwb: Any, file: Any, scans: list[RecordedScan], zero: dict[int, floa
             attempt=scan.attempt,
             status=scan.status or "",
             tr_fitted_s=number_or_nan(scan.ledger.get("tr_fitted_s")),
+            began_late_s=scan.off_s,
         )
         for row in rows(scan.events.sort_values("planned_s", kind="stable")):
-            onset_s = start_s + row["planned_s"]
+            onset_s = start_s + scan.off_s + row["planned_s"]
             plan.add_interval(
                 start_time=onset_s,
                 stop_time=onset_s + row["duration_s"],
@@ -164,12 +171,12 @@ def _runs(pynwb: Any, file: Any, scans: list[RecordedScan], zero: dict[int, floa
     file.add_time_intervals(plan)
 
 
-def _pulses(file: Any, scans: list[RecordedScan], zero: dict[int, float]) -> None:
+def _pulses(file: Any, scans: list[SettledScan], zero: dict[int, float]) -> None:
     if not any(len(scan.pulses) for scan in scans):
         return
     events = file.create_events_table(
         name="pulses",
-        description="everything that came on the trigger's path, with what it was taken for",
+        description="everything that came on the trigger's path, with what it turned out to be",
         source_description="; ".join(sorted({str(scan.trigger.get("device", "unknown")) for scan in scans})),
     )
     for name, description in (
@@ -194,7 +201,7 @@ def _pulses(file: Any, scans: list[RecordedScan], zero: dict[int, float]) -> Non
             )
 
 
-def _presses(file: Any, scans: list[RecordedScan], zero: dict[int, float]) -> None:
+def _presses(file: Any, scans: list[SettledScan], zero: dict[int, float]) -> None:
     if not any(len(scan.presses) for scan in scans):
         return
     events = file.create_events_table(

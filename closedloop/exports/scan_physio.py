@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from closedloop.exports.files import write_whole
-from closedloop.scan.recorded import RecordedScan
+from closedloop.scan.settled import COUNTED, SettledScan
 
 SAMPLING_HZ = 1000
 """A pulse lies on the sample nearest to it, so it is off by half a millisecond at most, as much as a keyboard's
@@ -29,10 +29,9 @@ PULSES = {
     "human": (5, "A person at the trigger's key."),
     "after": (6, "The run was over."),
 }
-COUNTED = ("volume", "slice")
 
 
-def physio(scan: RecordedScan) -> tuple[float, npt.NDArray[np.int32]] | None:
+def physio(scan: SettledScan) -> tuple[float, npt.NDArray[np.int32]] | None:
     """Return the time of the first sample, from the first stored volume, and the samples ``(n, 4)``.
 
     It begins with the first pulse (of a dummy, if there are any: before 0) and ends with the run. None for a
@@ -67,12 +66,12 @@ def physio(scan: RecordedScan) -> tuple[float, npt.NDArray[np.int32]] | None:
     return first / SAMPLING_HZ, samples
 
 
-def key_codes(scan: RecordedScan) -> dict[str, int]:
+def key_codes(scan: SettledScan) -> dict[str, int]:
     """Return the number of each key that was pressed, from 1."""
     return {key: code for code, key in enumerate(sorted(set(scan.presses["key"].tolist())), start=1)}
 
 
-def physio_sidecar(scan: RecordedScan, begins_s: float, task: str) -> dict[str, Any]:
+def physio_sidecar(scan: SettledScan, begins_s: float, task: str) -> dict[str, Any]:
     """Return ``*_physio.json``."""
     sent_by = f"{scan.trigger.get('path', 'unknown path')}, {scan.trigger.get('device', 'unknown device')}"
     return {
@@ -95,7 +94,7 @@ def physio_sidecar(scan: RecordedScan, begins_s: float, task: str) -> dict[str, 
         },
         "pulse": {
             "LongName": "What came on the trigger's path",
-            "Description": "What each pulse was taken for, counted or not.",
+            "Description": "What each pulse turned out to be, counted or not.",
             "Levels": {"0": "Nothing.", **{str(code): words for code, words in PULSES.values()}},
         },
         "response": {

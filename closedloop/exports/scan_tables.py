@@ -9,6 +9,7 @@ import pandas as pd
 from closedloop.exports.frames import frames
 from closedloop.exports.tables import markers, trials
 from closedloop.scan.recorded import read_scans, scan_protocol_of
+from closedloop.scan.settled import SettledScan, settle_all
 from closedloop.session import SessionReader
 
 
@@ -20,13 +21,15 @@ def scans(reader: SessionReader) -> pd.DataFrame:
         table[name] = pd.Series([ledger.get(name) for ledger in ledgers], dtype="Float64")
     for name in ("stored_volumes_seen", "missed_pulses"):
         table[name] = pd.Series([ledger.get(name) for ledger in ledgers], dtype="Int64")
+    starts_s = {scan.scan: scan.start_s for scan in _settled(reader)}
+    table["first_stored_s"] = table["scan"].map(starts_s).astype("Float64")
     return table
 
 
 def planned(reader: SessionReader) -> pd.DataFrame:
     """Return one row a planned event, with what became of it."""
     parts = []
-    for scan in read_scans(reader, scan_protocol_of(reader)):
+    for scan in _settled(reader):
         events = scan.events
         parts.append(
             pd.DataFrame(
@@ -71,9 +74,13 @@ def presses(reader: SessionReader) -> pd.DataFrame:
 
 def _from_start(reader: SessionReader, name: str) -> pd.DataFrame:
     table = reader.table(name)
-    starts = reader.table("scans")[["scan", "start_s"]]
-    table["from_start_s"] = table["time_s"] - table.merge(starts, on="scan", how="left")["start_s"]
+    starts_s = {scan.scan: scan.start_s for scan in _settled(reader)}
+    table["from_start_s"] = table["time_s"] - table["scan"].map(starts_s).astype(float)
     return table
+
+
+def _settled(reader: SessionReader) -> list[SettledScan]:
+    return settle_all(read_scans(reader, scan_protocol_of(reader)))
 
 
 SCAN_TABLES: dict[str, Callable[[SessionReader], pd.DataFrame]] = {

@@ -7,6 +7,7 @@ import numpy as np
 from closedloop.errors import SessionSchemaError
 from closedloop.report.words import count, duration
 from closedloop.scan.recorded import RecordedScan, is_scan, read_scans, scan_protocol_of
+from closedloop.scan.settled import settle_all
 from closedloop.session import SessionReader
 
 
@@ -25,7 +26,7 @@ def scan_lines(reader: SessionReader) -> list[tuple[str, str]]:
         planned = len(protocol.runs.planned)
     except SessionSchemaError:
         protocol, planned = None, 0
-    scans = read_scans(reader, protocol)
+    scans = settle_all(read_scans(reader, protocol))
     done = len({scan.label for scan in scans if scan.status == "completed"})
     text = f"{done} of {planned} completed" if planned else f"{done} completed"
     lines.append(("scan runs", f"{text}, {len(scans)} armed"))

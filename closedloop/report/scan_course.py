@@ -12,6 +12,7 @@ from closedloop.ports import Float64
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.report.words import count, decimals, listed
 from closedloop.scan.recorded import RecordedScan
+from closedloop.scan.settled import SettledScan, settle
 
 ODD = {
     "missed": ("pulse that did not come", "pulses that did not come"),
@@ -64,7 +65,7 @@ class ScanCourse:
         faults: what a person should know before the run is used, in sentences; none: all is well.
     """
 
-    scan: RecordedScan
+    scan: SettledScan
     counts: bool
     pulses_s: Float64
     residuals_ms: Float64
@@ -102,11 +103,12 @@ def courses(scans: Sequence[RecordedScan], protocol: ScanProtocol) -> list[ScanC
     """
     last = {scan.label: scan.scan for scan in scans if scan.status == "completed"}
     return [
-        _course(scan, scan.protocol or protocol, counts=last.get(scan.label) == scan.scan) for scan in scans
+        _course(settle(scan), scan.protocol or protocol, counts=last.get(scan.label) == scan.scan)
+        for scan in scans
     ]
 
 
-def _course(scan: RecordedScan, protocol: ScanProtocol, *, counts: bool) -> ScanCourse:
+def _course(scan: SettledScan, protocol: ScanProtocol, *, counts: bool) -> ScanCourse:
     pulses = scan.pulses
     begun = pulses[(pulses["verdict"] == "volume") & pulses["volume"].notna()]
     volumes = begun["volume"].to_numpy(dtype=np.float64) - scan.dummies
@@ -175,6 +177,8 @@ def _faults(course: ScanCourse, protocol: ScanProtocol) -> list[str]:
             "It never began: no stored volume came." if len(scan.pulses) else "It never began: no pulse came."
         ]
     faults = []
+    if scan.off_s:
+        faults.append(_off_words(scan.off_s))
     if scan.status != "completed":
         faults.append(f"It did not come to its end: {scan.status or 'the program was cut off'}.")
     seen = int(scan.ledger.get("stored_volumes_seen") or scan.stored_volumes)
@@ -201,6 +205,16 @@ def _faults(course: ScanCourse, protocol: ScanProtocol) -> list[str]:
         faults.append(f"There was {listed(odd)}." if len(odd) == 1 else f"There were {listed(odd)}.")
     faults += _shown_faults(course)
     return faults
+
+
+def _off_words(off_s: float) -> str:
+    early = off_s < 0
+    why = "its first pulse was not the scanner's" if early else "the volume's first pulses were missed"
+    return (
+        f"The run began {abs(off_s):.3f} s {'before' if early else 'after'} the first volume, as {why}: everything"
+        f" was shown that much too {'early' if early else 'late'} against the volumes. Times here and in the"
+        " exports count from the volume."
+    )
 
 
 def _shown_faults(course: ScanCourse) -> list[str]:

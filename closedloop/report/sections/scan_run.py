@@ -120,7 +120,7 @@ def response_words(course: ScanCourse) -> str:
             text += f", {found.wrong} with a wrong key"
         if found.misses:
             text += f", {found.misses} missed"
-    text += f"; {count(found.false_alarms, 'press', 'presses')} that {'answers' if found.false_alarms == 1 else 'answer'} nothing"
+    text += f"; {count(found.false_alarms, 'press', 'presses')} that {'answers' if found.false_alarms < 2 else 'answer'} nothing"
     if len(found.times_s):
         low, middle, high = np.percentile(found.times_s, (25, 50, 75))
         text += f"; response time {middle:.3f} s (quartiles {low:.3f} to {high:.3f} s)"
