@@ -7,7 +7,7 @@ import math
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.replay.scan_verification.findings import ScanCheck, ScanDifference, ScanVerification
 from closedloop.scan.ledger import PulseLedger
-from closedloop.scan.past import recorded_pulses
+from closedloop.scan.past import ran_before, recorded_pulses
 from closedloop.scan.recorded import RecordedScan
 
 _SAME_S = 1e-9
@@ -22,7 +22,8 @@ def check_pulses(scan: RecordedScan, protocol: ScanProtocol, found: ScanVerifica
         found: takes what is found.
     """
     scanner = protocol.scanner.model_copy(update={"volumes": scan.volumes})
-    ledger = PulseLedger(scanner, scan.armed_s)
+    # the session looked at the clock at times that are not recorded: before a pulse came in, and after its stamp
+    ledger, early = (PulseLedger(scanner, scan.armed_s, ran_before(scan)) for _ in range(2))
     table = scan.pulses
     found.count(ScanCheck.PULSES, len(table))
 
@@ -38,7 +39,9 @@ def check_pulses(scan: RecordedScan, protocol: ScanProtocol, found: ScanVerifica
         strict=True,
     )
     for number, verdict, volume, residual_s, pulse in recorded:
-        ledger.tick(pulse.time_s)  # what had not come by then was missing
+        early.tick(pulse.time_s)
+        early.feed(pulse)
+        ledger.tick(pulse.received_s)  # what had not come in by then was missing
         entry, _ = ledger.feed(pulse)
         if entry.pulse != number:
             differ("number", f"recorded {number}; it is the pulse {entry.pulse} that is in the file", number)
@@ -50,9 +53,13 @@ def check_pulses(scan: RecordedScan, protocol: ScanProtocol, found: ScanVerifica
         elif not _same(entry.residual_s, residual_s):
             detail = f"recorded {1000 * residual_s:.6f} ms; the ledger says {1000 * entry.residual_s:.6f} ms"
             differ("residual", detail, number)
-    start_s = ledger.start_s() if ledger.start_known else math.nan
-    if scan.started and not _same(math.nan if start_s is None else start_s, scan.start_s):
-        differ("start", f"recorded {scan.start_s:.6f} s; the ledger says {start_s} s")
+    starts_s = []
+    for one in (ledger, early):
+        one.finish(scan.last_s)  # what lacks after the last pulse tells of the start, too
+        starts_s.append(one.start_s() if one.start_known else None)
+    if scan.started and not any(start_s is not None and _same(start_s, scan.start_s) for start_s in starts_s):
+        says = "none" if starts_s[0] is None else f"{starts_s[0]:.6f} s"
+        differ("start", f"recorded {scan.start_s:.6f} s; the ledger says {says}")
 
 
 def _same(one: float, other: float) -> bool:
