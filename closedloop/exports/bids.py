@@ -14,9 +14,11 @@ import pandas as pd
 from closedloop.exports.files import write_text
 from closedloop.exports.images import image_files
 from closedloop.exports.presentation import presentation
+from closedloop.exports.session_time import zero_of_runs
 from closedloop.exports.tables import trials
 from closedloop.protocol.sections.display import Display
 from closedloop.protocol.sections.volumes import unit_of_responses
+from closedloop.replay.recorded import protocol_text
 from closedloop.session import SessionReader
 
 COLUMNS = (
@@ -41,12 +43,12 @@ _NUMBER = {"onset": "{:.6f}", "duration": "{:.6f}", "value": "{:.6g}"}
 def events(reader: SessionReader) -> pd.DataFrame:
     """Return one row an image that came on the screen, times in seconds from the session's start."""
     table = trials(reader)
-    table = table[table["onset_s"].notna()].sort_values("onset_s")
-    start_s = session_start_s(reader)
+    table = table[table["onset_s"].notna()].sort_values(["run", "onset_s"])
+    zero = zero_of_runs(reader)
     files = {image: name for name, image in image_files(reader).items()}
     return pd.DataFrame(
         {
-            "onset": table["onset_s"] - start_s,
+            "onset": table["onset_s"] - table["run"].map(zero),
             "duration": table["offset_s"] - table["onset_s"],
             "trial_type": table["image_kind"],
             "stim_file": [files.get(int(image)) for image in table["image"]],
@@ -65,11 +67,6 @@ def events(reader: SessionReader) -> pd.DataFrame:
     )
 
 
-def session_start_s(reader: SessionReader) -> float:
-    """Return the start of the session's first run, from which onsets are counted."""
-    return float(reader.table("runs")["started_s"].iloc[0])
-
-
 def write_events(reader: SessionReader, to: Path) -> list[Path]:
     """Write ``events.tsv`` and ``events.json``."""
     table = events(reader)
@@ -81,6 +78,18 @@ def write_events(reader: SessionReader, to: Path) -> list[Path]:
         write_text(to / "events.tsv", "\n".join(lines) + "\n"),
         write_text(to / "events.json", described + "\n"),
     ]
+
+
+def _restarted(reader: SessionReader) -> str:
+    """Say which runs began on another clock, if any did."""
+    zero = zero_of_runs(reader)
+    anew = [str(run) for run, zero_s in zero.items() if zero_s != zero[min(zero)]]
+    if not anew:
+        return ""
+    return (
+        f" The machine's clock began anew before run {', '.join(anew)} of the program: onsets of such a run are"
+        " exact among each other, and lie after the session's start by the wall clock."
+    )
 
 
 def _validity(status: str) -> str | None:
@@ -109,7 +118,8 @@ def sidecar(reader: SessionReader, table: pd.DataFrame, display: Display | None 
     return {
         "onset": {
             "LongName": "Onset",
-            "Description": f"Time of the flip that showed the image, from the start of the session ({start}).",
+            "Description": f"Time of the flip that showed the image, from the start of the session ({start})."
+            + _restarted(reader),
             "Units": "s",
         },
         "duration": {
@@ -148,7 +158,7 @@ def sidecar(reader: SessionReader, table: pd.DataFrame, display: Display | None 
         "value": {
             "LongName": "Response",
             "Description": "The thread's units combined as the protocol says, in the response window.",
-            "Units": unit_of_responses(json.loads(reader.meta().get("protocol_json", "{}"))),
+            "Units": unit_of_responses(json.loads(protocol_text(reader) or "{}")),
         },
         "valid": {
             "LongName": "Valid",

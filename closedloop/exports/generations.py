@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from closedloop.exports.columns import thread_names, typed
+from closedloop.exports.session_time import zero_of_runs
+from closedloop.replay.recorded import runs_of_generations
 from closedloop.session import SessionReader
 
 
@@ -15,7 +18,12 @@ def generations(reader: SessionReader) -> pd.DataFrame:
         .drop(columns="timing")
         .merge(thread_names(reader), on="thread", how="left")
     )
-    table["duration_s"] = table["ended_s"] - table["started_s"]
+    zero = zero_of_runs(reader)
+    worked = runs_of_generations(reader)
+    keys = list(zip(table["thread"].astype(int), table["generation"].astype(int), strict=True))
+    # the clock may have begun anew between the run that bred it and the one that scored it
+    first, last = ([zero.get(worked.get(key, (0, 0))[end], 0.0) for key in keys] for end in (0, 1))
+    table["duration_s"] = (table["ended_s"] - np.array(last)) - (table["started_s"] - np.array(first))
     table = table.merge(_trial_counts(reader), on=["thread", "generation"], how="left")
     counts = ["trials", "valid", "invalid"]
     table[counts] = table[counts].fillna(0).astype("int64")
@@ -29,8 +37,8 @@ def generations(reader: SessionReader) -> pd.DataFrame:
         index=table.index,
     )
     table = pd.concat([table, timing.rename(columns={n: f"dead_{n}" for n in timing.columns})], axis=1)
-    first = ["thread", "thread_name", "generation"]
-    return typed(table[first + [name for name in table.columns if name not in first]])
+    leading = ["thread", "thread_name", "generation"]
+    return typed(table[leading + [name for name in table.columns if name not in leading]])
 
 
 def _trial_counts(reader: SessionReader) -> pd.DataFrame:

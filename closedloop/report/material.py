@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from io import StringIO
 from typing import Any
 
@@ -15,8 +17,10 @@ from ruamel.yaml.error import YAMLError
 
 from closedloop.exports.frames import frames
 from closedloop.exports.generations import generations
+from closedloop.exports.session_time import zero_of_runs
 from closedloop.exports.tables import trials
 from closedloop.protocol.models import Protocol
+from closedloop.replay.recorded import protocol_text
 from closedloop.scan.recorded import is_scan, scan_protocol_of
 from closedloop.session import SessionReader
 
@@ -37,7 +41,7 @@ class Material:
 
     Attributes:
         reader: for samples and pixels, which are not read ahead.
-        protocol: of an evolution; None if the file's is not one that this version can read.
+        protocol: of an evolution, as it held in its last run; None if the file's is not one that this version can read.
         notes: of the protocol.
         scores: one row an image and generation, with ``kind`` of the image.
         displays: what the stage reported, one a run.
@@ -57,10 +61,18 @@ class Material:
     scores: pd.DataFrame
     frames: pd.DataFrame
 
-    @property
-    def start_s(self) -> float:
-        """Start of the first run."""
-        return float(self.runs["started_s"].iloc[0])
+    @cached_property
+    def zero(self) -> Mapping[Any, float]:
+        """What to take from each run's times to have seconds from the session's start, also after a restart."""
+        return zero_of_runs(self.reader)
+
+    def protocol_in(self, run: int) -> Protocol | None:
+        """The protocol of an evolution as it held in a run; None if this version can't read it."""
+        return None if self.protocol is None else _protocol(self.reader, run)
+
+    def from_start_s(self, time_s: float, run: int) -> float:
+        """Return a run's time as seconds from the session's start."""
+        return time_s - self.zero.get(run, 0.0)
 
     @property
     def period_s(self) -> float:
@@ -68,14 +80,21 @@ class Material:
         known = [display["period_s"] for display in self.displays if display.get("period_s")]
         return float(known[-1]) if known else float("nan")
 
+    @cached_property
+    def ends_s(self) -> Mapping[Any, float]:
+        """End of each run, or the last thing that the file knows of it, in seconds from the session's start."""
+        found: dict[int, float] = {}
+        for run, started_s, ended_s in self.runs[["run", "started_s", "ended_s"]].itertuples(index=False):
+            own = self.trials[self.trials["run"] == run]
+            seen = [started_s, ended_s, *(own[name].max() for name in ("judged_s", "offset_s", "onset_s"))]
+            known = pd.to_numeric(pd.Series(seen, dtype="Float64"), errors="coerce").to_numpy(float)
+            found[int(run)] = self.from_start_s(float(np.nanmax(known)), int(run))
+        return found
+
     @property
-    def end_s(self) -> float:
-        """End of the last run, or the last thing that the file knows of."""
-        seen = [self.runs["ended_s"].max(), self.runs["started_s"].max()]
-        seen += [self.trials[name].max() for name in ("judged_s", "offset_s", "onset_s")]
-        return float(
-            np.nanmax(pd.to_numeric(pd.Series(seen, dtype="Float64"), errors="coerce").to_numpy(float))
-        )
+    def length_s(self) -> float:
+        """From the start of the first run to the last thing that the file knows of."""
+        return max(self.ends_s.values())
 
     def of_thread(self, table: pd.DataFrame, thread: EvolvingThread) -> pd.DataFrame:
         """Return the rows of a table that belong to a thread."""
@@ -85,7 +104,7 @@ class Material:
 def read_material(reader: SessionReader) -> Material:
     """Read everything that the report needs, but for samples and pixels."""
     meta = reader.meta()
-    protocol = None if is_scan(reader) else _protocol(meta)
+    protocol = None if is_scan(reader) else _protocol(reader)
     if protocol is not None:
         notes = protocol.notes
     else:
@@ -107,12 +126,13 @@ def read_material(reader: SessionReader) -> Material:
     )
 
 
-def _protocol(meta: dict[str, str]) -> Protocol | None:
-    """Read the validated protocol, or else the text as people wrote it."""
+def _protocol(reader: SessionReader, run: int | None = None) -> Protocol | None:
+    """Read the validated protocol of a run, the last one if None, or else the text as people wrote it."""
     try:
-        if "protocol_json" in meta:
-            return Protocol.model_validate_json(meta["protocol_json"])
-        tree = YAML(typ="safe", pure=True).load(StringIO(meta.get("protocol", "")))
+        text = protocol_text(reader, run)
+        if text is not None:
+            return Protocol.model_validate_json(text)
+        tree = YAML(typ="safe", pure=True).load(StringIO(reader.meta().get("protocol", "")))
         return Protocol.model_validate_json(json.dumps(tree, default=str))
     except (ValidationError, YAMLError):
         return None

@@ -16,7 +16,7 @@ GAP_S = 2.0  # onsets further apart than this are read in separate passes
 
 
 def samples_around(
-    reader: SessionReader, rule: ResponseRule, onsets_s: Float64, span: Window
+    reader: SessionReader, rule: ResponseRule, onsets_s: Float64, span: Window, run: int | None = None
 ) -> tuple[Float64, npt.NDArray[Any], ResponseRule] | None:
     """Return stamps (n,), values and the rule that fits them; None if there are no samples.
 
@@ -28,6 +28,7 @@ def samples_around(
         rule: of the thread.
         onsets_s: (trials,), ascending.
         span: the time around each onset that is needed.
+        run: in which the onsets lie; None: in any, of a session whose clock never began anew.
     """
     times: list[Float64] = []
     values: list[npt.NDArray[Any]] = []
@@ -37,7 +38,7 @@ def samples_around(
             continue
         since, until = group[0] + span.start_s - margin_s, group[-1] + span.end_s + margin_s
         since = max(since, float(times[-1][-1]) + 1e-9) if times else since
-        for row, stamps, block in reader.chunk_arrays("response", since, until):
+        for row, stamps, block in reader.chunk_arrays("response", since, until, run):
             corrected = stamps + row["correction_s"]
             wanted = corrected >= since  # a chunk may reach into the group before, which has it already
             kept = block[:, list(rule.units)] if rule.kind.binned else block

@@ -66,7 +66,7 @@ def _what(material: Material) -> str:
     evolutions = (
         "one evolution" if len(names) == 1 else f"{len(names)} interleaved evolutions ({listed(names)})"
     )
-    length = duration(material.end_s - material.start_s)
+    length = duration(material.length_s)
     if not shown:
         return f"{subject}{species} was to see {evolutions}; no image was shown. The session lasted {length}."
     images = trials.loc[trials["onset_s"].notna(), "image"].nunique()
@@ -82,7 +82,7 @@ def ending(material: Material) -> str:
     last = material.runs.iloc[-1]
     status = last["exit_status"]
     if not isinstance(status, str):
-        when = duration(material.end_s - material.start_s)
+        when = duration(material.length_s)
         return f"The session has no end in the file: it crashed, or still runs. The last thing recorded came after {when}."
     reason = last["reason"]
     words = ENDED.get(status, f"The session ended ({status})")

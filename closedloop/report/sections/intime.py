@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from closedloop.errors import ClosedLoopError
 from closedloop.loop.rules import rule_of
@@ -21,6 +24,7 @@ from closedloop.report.words import count, listed
 from closedloop.scoring import ResponseRule, Window, psth
 
 TITLE = "Responses in time"
+APART_S = 3600.0  # far more than any span around an onset
 
 
 @dataclass(frozen=True)
@@ -95,22 +99,23 @@ def _panel(material: Material, protocol: Protocol, course: ThreadCourse) -> tupl
     chosen = _chosen(course, sorted({int(g) for g in trials["generation"]}))
     if not chosen:
         return None, "no valid trial of an evolved image, so there is nothing to average."
-    rule = rule_of_thread(material, protocol, thread)
     window, _ = _windows(protocol)
     scale = Scale.of(protocol)
     span = Window(-scale.before_s, window.end_s + scale.after_window_s)
     drawn, notes = [], []
     for label, numbers in chosen:
-        onsets = np.sort(trials[trials["generation"].isin(numbers)]["onset_s"].to_numpy(float))
+        shown = trials[trials["generation"].isin(numbers)]
         name = f"{label} ({_generations(numbers)})"
-        one = _course(material, rule, thread, onsets, span, scale.bin_s, name)
+        one, left_out = _course(material, protocol, thread, shown, span, scale.bin_s, name)
         if one is not None and protocol.response.volumes is not None:
             one = _in_percent(one)
         if one is None:
             notes.append(f"no samples are in the file for the {label} trials.")
             continue
         drawn.append(one)
-        notes.append(f"{label}: {_generations(numbers)}, n = {count(len(onsets), 'trial')};")
+        notes.append(f"{label}: {_generations(numbers)}, n = {count(len(shown) - left_out, 'trial')};")
+        if left_out:
+            notes.append(f"{count(left_out, 'trial')} of runs with another stream or other units left out;")
     if not drawn:
         return None, " ".join(notes)
     color = style.thread_color(thread.index)
@@ -127,38 +132,81 @@ def _chosen(course: ThreadCourse, usable: Sequence[int]) -> list[tuple[str, tupl
     return [("first", (usable[0],)), ("last", (usable[-1],))]
 
 
-def rule_of_thread(material: Material, protocol: Protocol, thread: EvolvingThread) -> ResponseRule:
+def rule_of_thread(
+    material: Material, protocol: Protocol, thread: EvolvingThread, run: int | None = None
+) -> ResponseRule:
     """Return how a thread's responses were measured, as the loop did.
+
+    Args:
+        material: of the page.
+        protocol: as it held in the run.
+        thread: the evolution.
+        run: whose stream it was; None, or one that has none in the file: that of the last run.
 
     Raises:
         ClosedLoopError: the thread's units are not in the stream.
     """
-    infos = [i for i in material.reader.details("streams", "info") if i.get("role") == "response"]
-    info = StreamInfo(**{**infos[-1], "channel_names": tuple(infos[-1].get("channel_names", ()))})
-    units = next((t.units for t in protocol.threads if t.name == thread.name), Units())
-    return rule_of(protocol.response, units, info)
+    runs = material.reader.table("streams")["run"].tolist()
+    infos = {
+        int(of_run): info
+        for of_run, info in zip(runs, material.reader.details("streams", "info"), strict=True)
+        if info.get("role") == "response"
+    }
+    info = infos[max(infos) if run is None or run not in infos else run]
+    stream = StreamInfo(**{**info, "channel_names": tuple(info.get("channel_names", ()))})
+    return rule_of(protocol.response, _units(protocol, thread), stream)
+
+
+def _units(protocol: Protocol, thread: EvolvingThread) -> Units:
+    return next((spec.units for spec in protocol.threads if spec.name == thread.name), Units())
 
 
 def _course(
     material: Material,
-    rule: ResponseRule,
+    protocol: Protocol,
     thread: EvolvingThread,
-    onsets: Float64,
+    shown: pd.DataFrame,
     span: Window,
     bin_s: float,
     label: str,
-) -> Course | None:
-    around = samples_around(material.reader, rule, onsets, span)
-    if around is None:
-        return None
-    times, values, narrow = around
-    result = psth(narrow, times, values, onsets, span, bin_s)
-    units = thread.spec.get("units", {})
+) -> tuple[Course | None, int]:
+    """Average over trials of all runs that were measured as in the last one; return how many were not."""
+    last = rule_of_thread(material, protocol, thread)
+    heard: list[tuple[Float64, npt.NDArray[Any]]] = []
+    onsets: list[Float64] = []
+    narrow, left_out, later_s = None, 0, 0.0
+    for run in sorted(int(run) for run in shown["run"].unique()):
+        own = shown[shown["run"] == run]
+        if not _alike(last, rule_of_thread(material, material.protocol_in(run) or protocol, thread, run)):
+            left_out += len(own)
+            continue
+        own_s = np.sort(own["onset_s"].to_numpy(float))
+        around = samples_around(material.reader, last, own_s, span, run)
+        if around is None:
+            continue
+        times, values, narrow = around
+        # two runs may share a span of the clock, which began anew between them: one is laid after the other
+        by_s = later_s - min(times[0], own_s[0])
+        heard.append((times + by_s, values))
+        onsets.append(own_s + by_s)
+        later_s = max(heard[-1][0][-1], onsets[-1][-1]) + APART_S
+    if narrow is None:
+        return None, left_out
+    stamps, samples = (np.concatenate([part[i] for part in heard]) for i in (0, 1))
+    result = psth(narrow, stamps, samples, np.concatenate(onsets), span, bin_s)
     if len(narrow.units) == 1:
-        return Course(label, result.centres_s, result.rate_hz[:, 0], result.sem_hz[:, 0])
-    weights = np.asarray(units.get("weights") or np.full(len(narrow.units), 1 / len(narrow.units)))
+        return Course(label, result.centres_s, result.rate_hz[:, 0], result.sem_hz[:, 0]), left_out
+    weights = np.asarray(
+        _units(protocol, thread).weights or np.full(len(narrow.units), 1 / len(narrow.units))
+    )
     unknown = np.full(len(result.rate_hz), np.nan)  # units are correlated: their errors do not add up
-    return Course(label, result.centres_s, result.rate_hz @ weights, unknown)
+    return Course(label, result.centres_s, result.rate_hz @ weights, unknown), left_out
+
+
+def _alike(one: ResponseRule, other: ResponseRule) -> bool:
+    """Whether samples of both can be averaged: windows and the number of other units play no part."""
+    kinds = ("kind", "units", "bin_s", "stamped_early_s", "in_percent")
+    return all(getattr(one, name) == getattr(other, name) for name in kinds)
 
 
 def _in_percent(course: Course) -> Course:

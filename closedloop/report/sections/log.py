@@ -20,13 +20,14 @@ def section(material: Material, *, without: tuple[str, ...] = ()) -> Section:
         material: of the page.
         without: kinds of event that are told elsewhere.
     """
-    events = material.reader.table("events").sort_values("time_s")
+    events = material.reader.table("events").sort_values(["run", "time_s"])
     events = events[~events["kind"].isin(without)]
     blocks: list[Block] = []
     rows = []
-    for kind, time_s, detail in zip(events["kind"], events["time_s"], events["detail"], strict=True):
+    columns = (events[name] for name in ("kind", "run", "time_s", "detail"))
+    for kind, run, time_s, detail in zip(*columns, strict=True):
         known = _decoded(str(detail))
-        when = f"{moment(float(time_s) - material.start_s)} min"
+        when = f"{moment(material.from_start_s(float(time_s), int(run)))} min"
         if kind == "note":
             text = next((str(known[key]) for key in ("text", "note") if known.get(key)), _words(known))
             blocks.append(Quote(text, when))

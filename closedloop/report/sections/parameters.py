@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from closedloop.exports.columns import rows as records
+from closedloop.replay.amended import amended_runs
 from closedloop.report.blocks import Block, Listing, Remark, Section, Table
 from closedloop.report.material import Material
-from closedloop.report.words import NONE, duration, utc
+from closedloop.report.words import NONE, count, duration, utc
 
 
 def sections(material: Material) -> list[Section]:
@@ -74,6 +75,24 @@ def _parameters(material: Material) -> list[Block]:
         blocks.append(Listing("Protocol as used", text.strip()))
     else:
         blocks.append(Remark("The session file holds no protocol.", "warning"))
+    return blocks + _amended(material)
+
+
+def _amended(material: Material) -> list[Block]:
+    """Tell what later runs changed of the protocol, and give each as it held from then on."""
+    amended = amended_runs(material.reader)
+    if not amended:
+        return []
+    changes = [[str(one.run), *change] for one in amended for change in one.changes]
+    blocks: list[Block] = [
+        Remark(
+            f"The protocol above is that of the session's beginning. {count(len(amended), 'run')} went on with"
+            " changes, each of which holds from its run on."
+        )
+    ]
+    if changes:
+        blocks.append(Table(("from run", "parameter", "was", "is"), changes))
+    blocks += [Listing(f"Protocol from run {one.run} on", one.text.strip()) for one in amended if one.text]
     return blocks
 
 

@@ -59,7 +59,7 @@ def _what(material: Material, found: Sequence[ScanCourse], protocol: ScanProtoco
     scanner = protocol.scanner
     shown = sum(len(course.onsets_s) for course in found)
     simulated = "a simulated scanner" if scanner.simulate is not None else "the scanner"
-    length = duration(material.end_s - material.start_s)
+    length = duration(material.length_s)
     resumed = f", resumed {times(len(material.runs) - 1)}" if len(material.runs) > 1 else ""
     return (
         f"{protocol.subject.id} saw {count(shown, 'image')} in {count(len(found), 'run')} that {'was' if len(found) == 1 else 'were'}"

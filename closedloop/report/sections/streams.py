@@ -34,19 +34,25 @@ def section(material: Material) -> Section:
 def spans_by_role(material: Material) -> dict[str, list[Span]]:
     """Return the states of each stream as spans of seconds from the session's start."""
     changes = material.reader.table("stream_states")
-    runs = material.runs["run"].tolist()
-    starts = {r: float(s) for r, s in zip(runs, material.runs["started_s"], strict=True)}
-    ends = {r: float(e) for r, e in zip(runs, material.runs["ended_s"], strict=True)}
+    changes["at_s"] = changes["time_s"] - changes["run"].map(material.zero)
+    runs: list[Any] = [int(run) for run in material.runs["run"]]
+    starts, ends = (
+        {
+            run: material.from_start_s(float(time_s), run)
+            for run, time_s in zip(runs, material.runs[name], strict=True)
+        }
+        for name in ("started_s", "ended_s")
+    )
     found: dict[str, list[Span]] = {}
-    for (role, run), group in changes.sort_values("time_s").groupby(["role", "run"]):
+    for (role, run), group in changes.sort_values("at_s").groupby(["role", "run"]):
         later = [start for start in starts.values() if start > starts.get(run, -np.inf)]
         end_s = ends.get(run, float("nan"))
         if not np.isfinite(end_s):  # no end recorded: until the next run, or the last thing known
-            end_s = min([*later, max(material.end_s, float(group["time_s"].max()))])
-        times = [*group["time_s"].tolist(), end_s]
+            end_s = min([*later, max(material.ends_s.get(run, 0.0), float(group["at_s"].max()))])
+        times = [*group["at_s"].tolist(), end_s]
         for state, start, stop in zip(group["state"], times[:-1], times[1:], strict=True):
-            begin_s = max(start - material.start_s, 0.0)  # the stream is opened before the session begins
-            span = Span(str(state), begin_s, max(stop - material.start_s, begin_s))
+            begin_s = max(start, 0.0)  # the stream is opened before the session begins
+            span = Span(str(state), begin_s, max(stop, begin_s))
             if span.end_s > span.start_s:
                 found.setdefault(str(role), []).append(span)
     return found
@@ -142,7 +148,7 @@ def _clock(material: Material, probes: pd.DataFrame) -> list[Block]:
         offsets_ms = 1000 * group["offset_s"].to_numpy(float)
         uncertainty_ms = 1000 * group["uncertainty_s"].to_numpy(float)
         label = f"{role}, run {run}, segment {segment}"
-        from_start_s = group["time_s"].to_numpy(float) - material.start_s
+        from_start_s = group["time_s"].to_numpy(float) - material.zero.get(run, 0.0)
         tracks.append(ClockTrack(label, from_start_s, offsets_ms, uncertainty_ms))
         spread = float(offsets_ms.max() - offsets_ms.min())
         rows.append(
