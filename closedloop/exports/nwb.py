@@ -5,20 +5,23 @@ Source: Neurodata Without Borders 2, written by pynwb.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from closedloop.errors import SessionError
 from closedloop.exports.columns import rows
 from closedloop.exports.files import write_whole
+from closedloop.exports.nwb_samples import Heard, SamplesInTime, heard_responses, written_in_pieces
 from closedloop.exports.session_time import start_of, zero_of_runs
 from closedloop.exports.tables import markers, trials
 from closedloop.ports import Float64
-from closedloop.protocol.models import Protocol
 from closedloop.protocol.sections.subject import Subject
+from closedloop.replay.amended import amended_runs
 from closedloop.replay.recorded import protocol_of
 from closedloop.session import SessionReader
 
@@ -37,7 +40,7 @@ def write_nwb(reader: SessionReader, path: Path) -> Path:
         DiskError: the file can't be written.
     """
     pynwb = load_pynwb()
-    protocol = protocol_of(reader)
+    protocol = protocol_of(reader)  # as it held in the last run
     what = f"Closed-loop evolution of images: {protocol.output.experiment}"
     file = nwb_file(pynwb, reader, protocol.subject, protocol.notes, what)
     file.keywords = ("closed loop", "visual stimulation", "generative image model")
@@ -45,7 +48,7 @@ def write_nwb(reader: SessionReader, path: Path) -> Path:
     images = add_images(pynwb, file, reader)
     _codes(file, reader, images, protocol.response.unit)
     _trials(pynwb, file, reader, images, zero, protocol.response.unit)
-    _responses(pynwb, file, reader, protocol, zero)
+    _responses(pynwb, file, reader, zero)
     add_markers(file, reader, zero)
 
     def write(temporary: Path) -> None:
@@ -96,7 +99,7 @@ def nwb_file(pynwb: Any, reader: SessionReader, subject: Subject, notes: str, wh
         session_start_time=start,
         timestamps_reference_time=start,
         notes=notes or None,
-        protocol=meta.get("protocol", ""),
+        protocol=_protocols(reader),
         source_script="closedloop export",
         source_script_file_name="closedloop",
         subject=pynwb.file.Subject(
@@ -108,6 +111,13 @@ def nwb_file(pynwb: Any, reader: SessionReader, subject: Subject, notes: str, wh
             description=subject.notes or "as the protocol names it",
         ),
     )
+
+
+def _protocols(reader: SessionReader) -> str:
+    """Return the protocol, and after it those of runs that went on with changes."""
+    texts = [reader.meta().get("protocol", "")]
+    texts += [f"# from run {one.run} of the program on:\n{one.text}" for one in amended_runs(reader)]
+    return "\n".join(texts)
 
 
 def add_images(pynwb: Any, file: Any, reader: SessionReader) -> dict[int, int]:
@@ -256,66 +266,73 @@ def _answers(reader: SessionReader, shown: list[dict[str, Any]]) -> Float64:
     return answers
 
 
-def _responses(
-    pynwb: Any, file: Any, reader: SessionReader, protocol: Protocol, zero: dict[int, float]
-) -> None:
+def _responses(pynwb: Any, file: Any, reader: SessionReader, zero: dict[int, float]) -> None:
     """Add the response stream: spikes as units, anything else as a series with a row of units."""
-    infos = reader.details("streams", "info")
-    info = next((one for one in reversed(infos) if one.get("role") == "response"), None)
-    times, values = _samples(reader, zero)
-    if info is None or not len(times):
+    heard = heard_responses(reader)
+    if not heard:
         return
-    kind = protocol.response.kind
-    counted = sorted({unit for thread in protocol.threads for unit in thread.units.units})
-    names = [str(name) for name in info.get("channel_names", ())]
-    if kind == "spikes":
-        units = values[:, 0].astype(np.int64)
-        count = max(int(units.max(initial=0)) + 1, protocol.response.unit_count or 0, max(counted) + 1)
-        names = [f"unit {unit}" for unit in range(count)]
-    elif kind == "trials":
-        names = names[1:]
-    _electrodes(file, info, names, counted)
-    if kind == "spikes":
+    counted = sorted({unit for one in heard for unit in one.counted})
+    spikes = [one for one in heard if one.kind == "spikes"]
+    others = [one for one in heard if one.kind != "spikes"]
+    names = max((one.unit_names for one in others), key=len, default=[])
+    if spikes:
+        times, units = _spikes(reader, [run for one in spikes for run in one.runs], zero)
+        count = max(
+            [int(units.max(initial=0)) + 1, max(counted) + 1, len(names), *(one.unit_count for one in spikes)]
+        )
+        names = [*names, *(f"unit {unit}" for unit in range(len(names), count))]
+    _electrodes(file, heard[-1].info, names, counted)
+    if spikes:
         # units without spikes would be a misuse of the table: rates stand beside the electrodes
         file.add_unit_column("unit_name", "as the recording system names it")
         file.add_unit_column("counted", "whether its responses are the scores of an evolution")
         for unit, name in enumerate(names):
             own = {"unit_name": name, "counted": unit in counted, "electrodes": [unit]}
             file.add_unit(id=unit, spike_times=times[units == unit], **own)
-        return
-    volumes = protocol.response.volumes
-    measured = protocol.response.sample_unit
-    measured_in = "Hz" if volumes is None else "n/a"
-    span = "bin that ends" if volumes is None else f"volume that {volumes.stamped}s"
+    for one in others:
+        _series(pynwb, file, reader, one, zero, alone=len(others) == 1)
+
+
+def _series(
+    pynwb: Any, file: Any, reader: SessionReader, heard: Heard, zero: dict[int, float], *, alone: bool
+) -> None:
+    measured_in = "Hz" if heard.volumes is None else "n/a"
+    span = "bin that ends" if heard.volumes is None else f"volume that {heard.volumes.stamped}s"
     described = {
-        "rates": (f"{measured} in the {span} at the stamp", measured_in),
+        "rates": (f"{heard.measured} in the {span} at the stamp", measured_in),
         "counts": ("spikes in the bin that ends at the stamp", "count"),
-        "trials": (f"trial number, then {measured} of each unit", measured_in),
-    }[kind]
+        "trials": (f"trial number, then {heard.measured} of each unit", measured_in),
+    }[heard.kind]
+    samples = SamplesInTime(reader, heard.runs, zero)
+    runs = ", ".join(map(str, heard.runs))
+    of_runs = "" if alone else f"; of run {runs} of the program, whose stream had a form of its own"
     file.add_acquisition(
         pynwb.TimeSeries(
-            name="responses",
-            description=f"{described[0]}; a column a unit, as heard over LSL from {info.get('name')}",
-            data=pynwb.H5DataIO(values, compression="gzip", compression_opts=1),
+            name="responses" if alone else f"responses_run{heard.runs[0]}",
+            description=f"{described[0]}; a column a unit, as heard over LSL from {heard.info.get('name')}{of_runs}",
+            data=pynwb.H5DataIO(written_in_pieces(samples), compression="gzip", compression_opts=1),
             unit=described[1],
-            timestamps=pynwb.H5DataIO(times, compression="gzip", compression_opts=1),
+            timestamps=pynwb.H5DataIO(samples.times_s, compression="gzip", compression_opts=1),
         )
     )
 
 
-def _samples(reader: SessionReader, zero: dict[int, float]) -> tuple[Float64, np.ndarray[Any, Any]]:
-    times, values = [], []
-    for row, stamps, block in reader.chunk_arrays("response"):
-        times.append(stamps + row["correction_s"] - zero[row["run"]])
-        values.append(block)
-    if not times:
-        return np.empty(0), np.empty((0, 0))
-    stamps_s, samples = np.concatenate(times), np.concatenate(values)
+def _spikes(
+    reader: SessionReader, runs: list[int], zero: dict[int, float]
+) -> tuple[Float64, npt.NDArray[np.int64]]:
+    """Return times from the session's start and units of all spikes, in order of time."""
+    times = [np.empty(0)]
+    units = [np.empty(0, dtype=np.int64)]
+    for run in runs:
+        for row, stamps, block in reader.chunk_arrays("response", run=run):
+            times.append(stamps + row["correction_s"] - zero[run])
+            units.append(block[:, 0].astype(np.int64))
+    stamps_s, of_unit = np.concatenate(times), np.concatenate(units)
     order = np.argsort(stamps_s, kind="stable")
-    return stamps_s[order], samples[order]
+    return stamps_s[order], of_unit[order]
 
 
-def _electrodes(file: Any, info: dict[str, Any], names: list[str], counted: list[int]) -> None:
+def _electrodes(file: Any, info: Mapping[str, Any], names: list[str], counted: list[int]) -> None:
     source = f"{info.get('name')} (source id {info.get('source_id')})"
     device = file.create_device(name="recording_system", description=f"LSL stream {source}")
     group = file.create_electrode_group(
