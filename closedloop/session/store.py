@@ -154,9 +154,7 @@ class SessionStore:
         begins_with: tuple[str, Mapping[str, Any]] | None = None,
         lock: SessionLock | None = None,
     ) -> SessionStore:
-        """Open an existing session for a further run; trials that were cut off are marked so.
-
-        All of it is in the file, or nothing: what was changed is never there without saying that it was.
+        """Open an existing session for a further run, all or nothing; trials that were cut off are marked so.
 
         Args:
             folder: the session folder.
@@ -183,8 +181,7 @@ class SessionStore:
                 store._many("INSERT INTO meta VALUES (?, ?)", list((meta or {}).items()))
                 store._begin_run(environment, started_s)
                 if begins_with is not None:
-                    kind, detail = begins_with
-                    store.add_event(kind, started_s, **detail)
+                    store.add_event(begins_with[0], started_s, **begins_with[1])
         except BaseException:
             lock.release()
             raise

@@ -1,4 +1,4 @@
-"""Puts the pages of a write-ahead log into their places, also beyond a frame that is damaged.
+"""Finds the pages that a write-ahead log holds, also beyond a frame that is damaged.
 
 SQLite itself believes nothing that comes after a bad frame. Here each frame is checked by itself: its sum goes
 on from the sum that stands in the frame before.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from closedloop.session.salvage.pages import PAGE_BYTES
 
@@ -19,54 +20,53 @@ _MAGIC = 0x377F0682  # sums of little-endian words; one more: of big-endian word
 
 
 @dataclass(frozen=True)
-class Applied:
-    """A file with its log put in.
+class Log:
+    """What a log holds.
 
     Attributes:
-        content: of the file.
-        frames: put in.
+        places: where in the log the newest committed content of a page stands, by the page's number.
         bad: frames that were damaged and left out.
     """
 
-    content: bytes
-    frames: int = 0
+    places: dict[int, int]
     bad: int = 0
 
 
-def apply_log(content: bytes, log: bytes) -> Applied:
-    """Return a file's bytes with all committed pages of its log in place."""
-    if len(log) < _HEADER_BYTES + _FRAME_HEADER_BYTES + PAGE_BYTES:
-        return Applied(content)
-    magic, _, _, _, salt_1, salt_2, sum_1, sum_2 = struct.unpack(">8I", log[:_HEADER_BYTES])
+def read_log(file: BinaryIO) -> Log:
+    """Look through a log, a frame at a time."""
+    header = file.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES:
+        return Log({})
+    magic, _, _, _, salt_1, salt_2, sum_1, sum_2 = struct.unpack(">8I", header)
     order = ">" if magic & 1 else "<"
+    # if the header is damaged: every frame tells the salts, too
     salts = (salt_1, salt_2) if magic in (_MAGIC, _MAGIC + 1) else None
-    if salts is None:  # the header is damaged: every frame tells the salts, too
-        salts = struct.unpack(">2I", log[_HEADER_BYTES + 8 : _HEADER_BYTES + 16])
+    if salts is None:
         order = "<"
     sums = (sum_1, sum_2)
-    kept: list[tuple[int, bytes]] = []
-    committed = bad = 0
+    places: dict[int, int] = {}
+    begun: dict[int, int] = {}
+    bad = 0
     step = _FRAME_HEADER_BYTES + PAGE_BYTES
-    for at in range(_HEADER_BYTES, len(log) - step + 1, step):
-        head, page = log[at : at + _FRAME_HEADER_BYTES], log[at + _FRAME_HEADER_BYTES : at + step]
+    at = _HEADER_BYTES
+    while len(frame := file.read(step)) == step:
+        head, page = frame[:_FRAME_HEADER_BYTES], frame[_FRAME_HEADER_BYTES:]
         number, commit, frame_1, frame_2, *stated = struct.unpack(">6I", head)
+        if salts is None:
+            salts = (frame_1, frame_2)
         if (frame_1, frame_2) != salts:
             break  # left over from before the log began anew
         right = _sum(head[:8] + page, sums, order) == tuple(stated)
         sums = (stated[0], stated[1])
-        if not right:
+        if right:
+            begun[number] = at + _FRAME_HEADER_BYTES
+            if commit:
+                places |= begun
+                begun.clear()
+        else:
             bad += 1
-            continue
-        kept.append((number, page))
-        if commit:
-            committed = len(kept)
-    pages = bytearray(content)
-    for number, page in kept[:committed]:
-        end = number * PAGE_BYTES
-        if len(pages) < end:
-            pages += bytes(end - len(pages))
-        pages[end - PAGE_BYTES : end] = page
-    return Applied(bytes(pages), committed, bad)
+        at += step
+    return Log(places, bad)
 
 
 def _sum(data: bytes, start: tuple[int, int], order: str) -> tuple[int, int]:

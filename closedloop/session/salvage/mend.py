@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from closedloop.session import codec
-from closedloop.session.salvage.pages import LOST
+from closedloop.session.salvage.pages import near
+from closedloop.session.salvage.runs import mend_runs
 from closedloop.session.salvage.scans import mend_scans, name_missing, shown_by_scans
 from closedloop.session.salvage.tables import Table
 from closedloop.session.salvage.work import Rows, dicts, drop, is_no_json, listed, put
@@ -35,14 +36,21 @@ def mend(tables: Rows) -> list[str]:
 def _chunks(table: Table) -> list[str]:
     def whole(row: dict[str, Any]) -> bool:
         try:
-            codec.unpack(row["stamps"], np.float64, (row["samples"],))
-            codec.unpack(row["data"], row["dtype"], (row["samples"], row["channels"]))
+            codec.unpack(_bytes(row["stamps"]), np.float64, (row["samples"],))
+            codec.unpack(_bytes(row["data"]), row["dtype"], (row["samples"], row["channels"]))
         except (ValueError, TypeError, MemoryError):
             return False
         return True
 
     gone = drop(table, lambda row: not whole(row))
     return [f"{len(gone)} chunks of samples are damaged"] if gone else []
+
+
+def _bytes(value: Any) -> bytes:
+    found = near(value)
+    if not isinstance(found, bytes):
+        raise TypeError("lost")
+    return found
 
 
 def _images(table: Table) -> list[str]:
@@ -59,11 +67,9 @@ def _images(table: Table) -> list[str]:
 
 
 def _whole(image: dict[str, Any]) -> bool:
-    if image["pixels"] is LOST:
-        return False
     try:
-        raw = zlib.decompress(image["pixels"])
-    except zlib.error:
+        raw = zlib.decompress(_bytes(image["pixels"]))
+    except (zlib.error, TypeError):
         return False
     return (
         len(raw) == 3 * (image["height_px"] or 0) * (image["width_px"] or 0)
@@ -100,22 +106,7 @@ def _texts(tables: Rows) -> list[str]:
 
 def _parents(tables: Rows) -> list[str]:
     """Runs and threads that other rows name must be there; a stand-in is marked as one."""
-    missing = []
-    trials = dicts(tables["trials"])
-    runs = {row["run"] for row in trials}
-    known = set(tables["runs"].column("run"))
-    # one row more or less: a wrong number in a damaged row does not make a run
-    for run in sorted(run for run in runs - known if sum(row["run"] == run for row in trials) > 1):
-        own = [row["ordered_s"] for row in trials if row["run"] == run]
-        put(
-            tables["runs"],
-            run=run,
-            started_s=min(own),
-            started_utc="1970-01-01T00:00:00.000+00:00",
-            reason="the record of this run was lost and replaced in a salvage",
-            environment="{}",
-        )
-        missing.append(f"the record of run {run} (a stand-in begins with its first trial)")
+    missing = mend_runs(tables)
     protocol = _protocol(tables["meta"])
     images = dicts(tables["images"])
     threads = {row["thread"] for row in images}

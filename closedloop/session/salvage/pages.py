@@ -8,12 +8,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 PAGE_BYTES = 8192
 
 _TABLE_LEAF, _INDEX_LEAF, _INDEX_INTERIOR = 0x0D, 0x0A, 0x02
 _LARGEST_VARINT = 9
+_NEAR_BYTES = 1024
 _INTEGER_BYTES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 
 
@@ -22,7 +23,7 @@ class Lost:
 
 
 LOST: Final = Lost()
-Value: TypeAlias = "int | float | str | bytes | Lost | None"
+Value: TypeAlias = "int | float | str | bytes | Far | Lost | None"
 
 
 class UnreadableError(Exception):
@@ -44,27 +45,61 @@ class Row:
     values: tuple[Value, ...]
 
 
+@dataclass(frozen=True)
+class Far:
+    """A long value that stays in the file: all of them together may be larger than memory.
+
+    Attributes:
+        pages: of its file.
+        page: where its row is.
+        at: where on that page.
+        column: which of the row.
+    """
+
+    pages: Pages
+    page: int
+    at: int
+    column: int
+
+    def read(self) -> Value:
+        """Return the value."""
+        return self.pages.value(self)
+
+
+def near(value: Value) -> Value:
+    """Return a value itself, wherever it is."""
+    return value.read() if isinstance(value, Far) else value
+
+
+class Content(Protocol):
+    """Where pages come from."""
+
+    count: int
+
+    def page(self, number: int) -> bytes:
+        """Return a page, from 1."""
+
+
 class Pages:
     """The pages of a file.
 
     Args:
-        content: all bytes; a broken page at the end counts as zeros.
+        content: of the file.
     """
 
-    def __init__(self, content: bytes) -> None:
-        missing = -len(content) % PAGE_BYTES
-        self._content = content + bytes(missing)
-        self.count = len(self._content) // PAGE_BYTES
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self.count = content.count
 
     def page(self, number: int) -> bytes:
         """Return a page, from 1."""
         if not 1 <= number <= self.count:
             raise UnreadableError(f"page {number} of {self.count}")
-        return self._content[(number - 1) * PAGE_BYTES : number * PAGE_BYTES]
+        return self._content.page(number)
 
     def free(self) -> set[int]:
         """Return the numbers of pages that hold nothing any more, whatever still stands in them."""
-        first = self._content[:PAGE_BYTES]
+        first = self._content.page(1)
         trunk = int.from_bytes(first[32:36], "big")
         found: set[int] = set()
         while trunk and trunk not in found and trunk <= self.count:
@@ -94,9 +129,21 @@ class Pages:
         for index in range(min(cells, (PAGE_BYTES - start) // 2)):
             at = int.from_bytes(page[start + 2 * index : start + 2 * index + 2], "big")
             try:
-                yield self._row(number, page, kind, at)
+                row = self._row(number, page, kind, at)
             except (UnreadableError, UnicodeDecodeError, IndexError, struct.error):
                 continue  # this row is lost; who asks which, finds its number missing
+            values = (
+                Far(self, number, at, column)
+                if isinstance(value, bytes) and len(value) > _NEAR_BYTES
+                else value
+                for column, value in enumerate(row.values)
+            )
+            yield Row(number, row.rowid, tuple(values))
+
+    def value(self, far: Far) -> Value:
+        """Return a value that stayed in the file."""
+        page = self.page(far.page)
+        return self._row(far.page, page, page[0], far.at).values[far.column]
 
     def _row(self, number: int, page: bytes, kind: int, at: int) -> Row:
         if kind == _INDEX_INTERIOR:

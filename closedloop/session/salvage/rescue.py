@@ -14,9 +14,9 @@ from pathlib import Path
 
 from closedloop.errors import DiskError, SessionExistsError, SessionSchemaError
 from closedloop.session import database, journal
-from closedloop.session.salvage.log import apply_log
+from closedloop.session.salvage.content import Content
 from closedloop.session.salvage.mend import mend
-from closedloop.session.salvage.pages import PAGE_BYTES, Pages
+from closedloop.session.salvage.pages import Pages, near
 from closedloop.session.salvage.tables import sort_out, tables_of
 
 _JUDGED = ("valid", "invalid")
@@ -61,9 +61,23 @@ def salvage(folder: Path, to: Path) -> Salvaged:
             expected="a folder without one",
             remedy="Nothing is ever written over: name another folder.",
         )
-    content, lost = _content(source)
+    try:
+        with Content(source) as content:
+            return _salvage(source, content, to)
+    except OSError as error:
+        raise DiskError(
+            str(source),
+            found=error.strerror or str(error),
+            expected="a file that can be read",
+            remedy="Check its permissions, or copy what the disk still gives.",
+        ) from error
+
+
+def _salvage(source: Path, content: Content, to: Path) -> Salvaged:
+    target = to / database.FILE_NAME
+    lost = _lost_as_a_whole(content)
     _check_version(source, content)
-    # in memory first: a file that is no session leaves nothing behind
+    # what is small in memory first: a file that is no session leaves nothing behind
     with closing(database.blank()) as connection:
         tables = {table.name: table for table in tables_of(connection)}
     sort_out(Pages(content).rows(), tables.values())
@@ -85,7 +99,7 @@ def salvage(folder: Path, to: Path) -> Salvaged:
             marks = ", ".join("?" * len(table.columns))
             connection.executemany(
                 f"INSERT INTO {table.name} VALUES ({marks})",  # noqa: S608  the schema's own names
-                table.in_order(),
+                ([near(value) for value in row] for row in table.in_order()),
             )
         connection.execute("COMMIT")
     except sqlite3.Error as error:
@@ -96,34 +110,23 @@ def salvage(folder: Path, to: Path) -> Salvaged:
     return saved
 
 
-def _content(source: Path) -> tuple[bytes, list[str]]:
-    """Return the file with its log put in, and what is missing of it as a whole."""
-    log = source.with_name(f"{source.name}-wal")
-    try:
-        applied = apply_log(
-            source.read_bytes() if source.is_file() else b"", log.read_bytes() if log.is_file() else b""
-        )
-    except OSError as error:
-        raise DiskError(
-            str(source),
-            found=error.strerror or str(error),
-            expected="a file that can be read",
-            remedy="Check its permissions, or copy what the disk still gives.",
-        ) from error
-    content, lost = applied.content, []
-    if applied.bad:
-        lost.append(f"{applied.bad} pages of the write-ahead log, which are damaged")
-    stated = int.from_bytes(content[_PAGE_COUNT], "big")
-    pages = len(content) / PAGE_BYTES
-    if content[:16] == b"SQLite format 3\0" and pages < stated:
-        lost.append(f"the end of the file: {pages:.1f} of {stated} pages are there")
-    return content, lost
+def _lost_as_a_whole(content: Content) -> list[str]:
+    """Return what is missing of a file as a whole."""
+    lost = []
+    if content.bad:
+        lost.append(f"{content.bad} pages of the write-ahead log, which are damaged")
+    first = content.page(1)
+    stated = int.from_bytes(first[_PAGE_COUNT], "big")
+    if first[:16] == b"SQLite format 3\0" and content.pages < stated:
+        lost.append(f"the end of the file: {content.pages:.1f} of {stated} pages are there")
+    return lost
 
 
-def _check_version(source: Path, content: bytes) -> None:
+def _check_version(source: Path, content: Content) -> None:
     """Refuse a sound session file of another schema: its rows would be taken for something else."""
-    application = int.from_bytes(content[68:72], "big")
-    version = int.from_bytes(content[60:64], "big")
+    first = content.page(1)
+    application = int.from_bytes(first[68:72], "big")
+    version = int.from_bytes(first[60:64], "big")
     if application != database.APPLICATION_ID or version in database.READABLE_VERSIONS:
         return
     if not _has_known_schema(content):  # a number that is damaged itself stands beside tables that are known
@@ -135,7 +138,7 @@ def _check_version(source: Path, content: bytes) -> None:
         )
 
 
-def _has_known_schema(content: bytes) -> bool:
+def _has_known_schema(content: Content) -> bool:
     """Whether a file has the tables of a schema that is known, each word for word, and no others.
 
     A table's statement lies whole in one page: SQLite parts only rows that are nearly as long as a page.
@@ -143,10 +146,14 @@ def _has_known_schema(content: bytes) -> bool:
     with closing(database.blank()) as connection:
         made = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
     known: dict[str, bytes] = {name: sql.encode() for name, sql in made}
-    found = {name.decode() for name in re.findall(rb"CREATE TABLE (\w+)", content)}
-    return known.keys() - database.SINCE_2 <= found <= known.keys() and all(
-        known[name] in content for name in found
-    )
+    found: set[str] = set()
+    whole: set[str] = set()
+    for number in range(1, content.count + 1):
+        page = content.page(number)
+        here = {name.decode() for name in re.findall(rb"CREATE TABLE (\w+)", page)}
+        found |= here
+        whole |= {name for name in here if name in known and known[name] in page}
+    return known.keys() - database.SINCE_2 <= found <= whole
 
 
 def _make_folder(to: Path) -> None:

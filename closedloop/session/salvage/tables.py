@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from closedloop.session.salvage.pages import LOST, Row, Value
+from closedloop.session.salvage.pages import LOST, Far, Row, Value
 
 _FITS: dict[str, tuple[type, ...]] = {
     "INTEGER": (int,),
     "REAL": (int, float),  # SQLite stores a whole number as one
     "TEXT": (str,),
-    "BLOB": (bytes,),
+    "BLOB": (bytes, Far),
 }
 
 

@@ -183,7 +183,7 @@ def log_alone(session: Path, to: Path) -> Path:
     for name in names:
         rows = source.execute(f"SELECT * FROM {name}").fetchall()  # noqa: S608 - the schema's own names
         if rows:
-            store.executemany(f"INSERT INTO {name} VALUES ({','.join('?' * len(rows[0]))})", rows)  # noqa: S608
+            store.executemany(f"INSERT INTO {name} VALUES ({','.join('?' * len(rows[0]))})", rows)  # noqa: S608 - as above
     shutil.copy(to / "running-wal", to / "session.sqlite-wal")
     for connection in (source, store, running):
         connection.close()
