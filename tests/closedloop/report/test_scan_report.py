@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from scan_session_factory import ABORTED, PROTOCOL, Attempt, ScanPlan, protocol_
 
 from closedloop.report import write_report
 from closedloop.report.scan_course import ScanCourse, courses
+from closedloop.report.sections.scan_run import response_words
 from closedloop.scan.recorded import read_scans
 from closedloop.scan.simulation import ScannerFaults
 from closedloop.session import SessionReader
@@ -89,3 +91,18 @@ def test_every_kind_of_task_has_a_page(tmp_path: Path, task: str) -> None:
 def test_a_session_that_armed_no_run_has_a_page(tmp_path: Path) -> None:
     folder = write_scan_session(tmp_path / "s", ScanPlan((), exit_status=None))
     assert "No run was completed" in text_of(write_report(folder))
+
+
+@pytest.mark.parametrize(
+    ("alarms", "words"),
+    [
+        (0, "no press that answers nothing"),
+        (1, "1 press that answers nothing"),
+        (2, "2 presses that answer nothing"),
+    ],
+)
+def test_presses_that_answer_nothing_are_said_in_plain_words(session: Path, alarms: int, words: str) -> None:
+    course = measured(session, ABORTED)[0]
+    assert course.responses is not None
+    course = replace(course, responses=replace(course.responses, false_alarms=alarms))
+    assert f"; {words}" in response_words(course)
