@@ -148,10 +148,10 @@ def test_a_missed_frame_is_found_in_its_trial(real: Any) -> None:
     real.until_on(hit)
     real.wait(0.1)
     os.kill(pid, signal.SIGSTOP)
-    time.sleep(0.05)
+    time.sleep(0.2)  # more than a busy machine takes away by itself
     os.kill(pid, signal.SIGCONT)
     shown = real.until_shown(hit)
-    assert shown.missed >= 2
+    assert shown.missed >= 10
     assert len(shown.flips_s) == 23  # as many frames as ordered: it lasts longer, and says so
     for other in (before, after):
         assert real.until_shown(other).missed < shown.missed
