@@ -12,6 +12,8 @@ from closedloop.scan.findings import FindingKind, PulseFinding
 from closedloop.scan.records import PulseEntry
 from closedloop.scan.simulation import ScannerFaults
 
+JITTER_S = 0.005  # at most, of the simulated scanner's pulses
+
 
 @dataclass(frozen=True)
 class Sent:

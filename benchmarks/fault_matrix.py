@@ -16,13 +16,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.fault_cases import CASES, Case, Heard, Outcome, Sent, judge, table
+from benchmarks.fault_cases import CASES, JITTER_S, Case, Heard, Outcome, Sent, judge, table
 from closedloop.protocol.sections.scan import Scanner
 from closedloop.scan.ledger import PulseLedger
 from closedloop.scan.ports import Pulse
 from closedloop.scan.simulation import pulse_times
 
-JITTER_S = 0.005
 PATHS = ("keyboard", "serial", "lsl")
 _TICKS = 40  # a TR; offline the time is told that often
 

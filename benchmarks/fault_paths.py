@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import pylsl
 
-from benchmarks.fault_cases import CASES, Case, Heard, Outcome, Sent, judge
-from benchmarks.fault_matrix import JITTER_S
+from benchmarks.fault_cases import CASES, JITTER_S, Case, Heard, Outcome, Sent, judge
 from benchmarks.lab import Lab, lab
 from closedloop.protocol.sections.response import StreamSelection
 from closedloop.protocol.sections.scan import Scanner, Trigger
