@@ -4,6 +4,9 @@ The model is a line, offset = a + b t, fitted by least squares with two addition
 prior (quartz clocks differ by some 10 ppm, so a few probes can't pretend to know better), and residuals
 are weighed by Huber's function (P. J. Huber, Ann. Math. Statist. 35, 73, 1964), so that a probe that got
 stuck in the network does not pull the line. Nothing here knows LSL.
+
+Programs of one machine read one clock, and then the offset is nothing, whatever is measured: what is measured is
+how lopsided the way there and back was.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ _HUBER = 1.345  # 95 % efficiency for normal errors
 _ROUNDS = 8
 _STEP_PROBES = 3  # as many probes in a row off the line make a step of the sender's clock
 _STEP_FACTOR = 5.0
+_ROUNDING_S = 1e-6
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,12 @@ class ClockFit:
     Args:
         max_probes: how many are kept; at one each 2 s, 90 reach back 3 minutes, over which a quartz's
             drift is constant enough.
+        same_machine: the sender says that it is on this machine. It is believed for as long as no probe
+            contradicts it, that is, while nothing lies within half of each round trip.
     """
 
-    def __init__(self, max_probes: int = 90) -> None:
+    def __init__(self, max_probes: int = 90, *, same_machine: bool = False) -> None:
+        self._one_clock = same_machine
         self._probes: deque[Probe] = deque(maxlen=max_probes)
         self._off_line: list[Probe] = []
         self._reference_s = 0.0
@@ -85,6 +92,8 @@ class ClockFit:
             True if the sender's clock has stepped: this and the probes before it agree that the former
             line holds no longer, and the fit has begun anew with them.
         """
+        if abs(probe.offset_s) > probe.uncertainty_s / 2 + _ROUNDING_S:
+            self._one_clock = False
         if self._probes and self._is_off(probe):
             self._off_line.append(probe)
             if len(self._off_line) >= _STEP_PROBES:
@@ -99,18 +108,15 @@ class ClockFit:
         self._refit()
         return False
 
-    def restart(self, keep_newest: bool) -> None:
-        """Begin anew after a gap or a restarted source.
+    def restart(self) -> None:
+        """Begin anew after a gap.
 
-        Args:
-            keep_newest: the connection is still the same (a gap), so its newest probe is a start, and what
-                was in doubt stays so; False for a new connection, whose clock may be any.
+        The connection is still the same, so its newest probe is a start, and what was in doubt stays so. A new
+        connection, whose clock may be any, takes a new fit.
         """
-        kept = self._probes[-1] if keep_newest and self._probes else None
-        self._probes.clear()
-        if not keep_newest:
-            self._off_line.clear()
-        if kept is not None:
+        if self._probes:
+            kept = self._probes[-1]
+            self._probes.clear()
             self._probes.append(kept)
             self._refit()
 
@@ -128,6 +134,8 @@ class ClockFit:
         x = np.array([1.0, time_s - self._reference_s])
         fitted_s = float(np.sqrt(x @ self._covariance @ x))
         hidden_s = min(probe.uncertainty_s for probe in self._probes) / 2
+        if self._one_clock:
+            return Correction(0.0, hidden_s)
         return Correction(float(self._line @ x), float(np.hypot(fitted_s, hidden_s)))
 
     def _is_off(self, probe: Probe) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,6 +65,12 @@ def convert(found: pylsl.StreamInfo, role: str, kind: str) -> StreamInfo:
         uid=found.uid(),
         xml=found.as_xml(),
     )
+
+
+def on_this_machine(found: pylsl.StreamInfo | StreamInfo) -> bool:
+    """Whether a stream's sender says that it runs on this machine, and so reads the same clock."""
+    name = found.hostname if isinstance(found, StreamInfo) else found.hostname()
+    return bool(name) and name == socket.gethostname()
 
 
 def guess_kind(found: pylsl.StreamInfo) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import queue
-import socket
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import pylsl
 
 from closedloop.errors import AmbiguousStreamError, ClosedLoopError
+from hardware.lsl.discover import on_this_machine
 from hardware.lsl.markers import STREAM_NAME, source_id
 
 _LOOK_S = 0.6
@@ -89,7 +89,7 @@ class MarkerEar(threading.Thread):
         inlet.open_stream(timeout=_OPEN_S)
         correction_s = inlet.time_correction(timeout=_OPEN_S)
         # programs on one machine have one clock; what is measured between them is the way there and back
-        own = found.hostname() == socket.gethostname() and abs(correction_s) < _ONE_CLOCK_S
+        own = on_this_machine(found) and abs(correction_s) < _ONE_CLOCK_S
         self.hears = True
         while not self._closed:
             texts, stamp_s = inlet.pull_sample(timeout=_PULL_S)

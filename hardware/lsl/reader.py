@@ -11,6 +11,7 @@ from closedloop.errors import StreamError
 from closedloop.ports import Chunk, ClockProbe, StreamState, StreamStateChange
 from closedloop.protocol.models import Liveness
 from hardware.lsl.clockfit import ClockFit, Probe
+from hardware.lsl.discover import on_this_machine
 from hardware.lsl.gaps import Continuity
 from hardware.lsl.keeper import Connection, Keeper
 from hardware.lsl.liveness import LivenessMonitor, thresholds
@@ -40,7 +41,7 @@ class Reader:
         self._liveness = liveness
         self._emit = emit
         self._emit_chunk = emit_chunk
-        self._fit = ClockFit()
+        self._fit = ClockFit(same_machine=on_this_machine(first.info))
         self._continuity = Continuity(first.info.nominal_hz)
         self._segment = 0
         self._sequence = 0
@@ -84,7 +85,7 @@ class Reader:
         self._inlet, self._connected = connection.inlet, True
         self._segment += 1
         self._continuity.restart()
-        self._fit.restart(keep_newest=False)
+        self._fit = ClockFit(same_machine=on_this_machine(connection.info))
         # a restarted sender has promised nothing yet
         self._keep_alive = False
         self._monitor.limits = thresholds(self._info.kind, self._info.nominal_hz, self._liveness)
@@ -130,7 +131,7 @@ class Reader:
         for start, stop, gap in self._continuity.pieces(stamps_s):
             if gap:
                 self._segment += 1
-                self._fit.restart(keep_newest=True)
+                self._fit.restart()
             newest_s = float(stamps_s[stop - 1])
             # the fit goes by local time, which the newest probe's offset gives well enough to look it up
             correction = self._fit.at(newest_s + self._fit.newest_offset_s)

@@ -14,6 +14,7 @@ from closedloop.ports import StreamInfo
 from closedloop.protocol.sections.response import StreamSelection
 from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo, TriggerNotice
 from hardware.lsl.clockfit import ClockFit, Probe
+from hardware.lsl.discover import on_this_machine
 from hardware.lsl.keeper import Connection, Keeper, connect
 from hardware.lsl.selection import describe
 from hardware.triggers.ear import CHECK_S, Emit, hurry
@@ -40,7 +41,6 @@ class LslEar:
     ) -> None:
         self._selection, self._marker, self._keys = selection, marker, frozenset(response_keys)
         self._wait_s = wait_s
-        self._fit = ClockFit()
 
     def open(self) -> TriggerInfo:
         """Find and open the stream (blocks)."""
@@ -50,7 +50,7 @@ class LslEar:
             raise TriggerError(
                 error.where, found=error.found, expected=error.expected, remedy=error.remedy
             ) from error
-        self._begin(self._first.probe)
+        self._begin(self._first)
         info, correction = self._first.info, self._fit.at(self._first.probe.time_s)
         return TriggerInfo(
             path="lsl",
@@ -103,7 +103,7 @@ class LslEar:
         if isinstance(news, Probe):
             self._fit.add(news)
         elif isinstance(news, Connection):
-            self._begin(news.probe)
+            self._begin(news)
             emit(_notice("was found again.", self._named))
             return news.inlet
         else:
@@ -111,9 +111,9 @@ class LslEar:
             emit(_notice(words, self._named))
         return inlet
 
-    def _begin(self, probe: Probe) -> None:
-        self._fit.restart(keep_newest=False)
-        self._fit.add(probe)
+    def _begin(self, connection: Connection) -> None:
+        self._fit = ClockFit(same_machine=on_this_machine(connection.info))
+        self._fit.add(connection.probe)
 
     def _heard(self, mark: str, stamp_s: float, emit: Emit) -> None:
         received_s = pylsl.local_clock()

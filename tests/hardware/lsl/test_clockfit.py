@@ -79,7 +79,7 @@ def test_the_first_probe_off_the_line_raises_doubt_until_it_is_resolved() -> Non
         assert not fit.in_doubt
         fit.add(Probe(end_s + 2, 5.05, 2e-4))
         assert fit.in_doubt
-        fit.restart(keep_newest=True)  # a step of the stamps is a gap, too
+        fit.restart()  # a step of the stamps is a gap, too
         assert fit.in_doubt
     outlier.add(Probe(end_s + 4, 5.0, 2e-4))
     assert not outlier.in_doubt
@@ -103,19 +103,43 @@ def test_uncertainty_grows_with_the_distance_from_the_probes(later_s: float) -> 
     assert fit.at(end_s + later_s).uncertainty_s >= fit.at(end_s).uncertainty_s
 
 
-def test_after_a_gap_the_newest_probe_is_kept_and_after_a_restart_none() -> None:
+def test_after_a_gap_the_newest_probe_is_kept_and_a_new_fit_has_none() -> None:
     fit = ClockFit()
     feed(fit, 3.0, 0.0, 1, 20)
     newest_s = fit.newest_offset_s
-    fit.restart(keep_newest=True)
+    fit.restart()
     assert len(fit) == 1
     assert fit.at(100.0).offset_s == pytest.approx(newest_s)
-    fit.restart(keep_newest=False)
+    fit = ClockFit()
     assert len(fit) == 0
     with pytest.raises(LookupError):
         fit.at(100.0)
     with pytest.raises(LookupError):
         _ = fit.newest_offset_s
+
+
+def test_programs_of_one_machine_have_one_clock_until_a_probe_says_otherwise() -> None:
+    fit, elsewhere = ClockFit(same_machine=True), ClockFit()
+    for one in (fit, elsewhere):
+        one.add(Probe(0.0, 3e-5, 9e-5))
+        one.add(Probe(2.0, 4e-5, 8e-5))
+    assert fit.at(3.0).offset_s == 0.0
+    assert fit.at(3.0).uncertainty_s == 4e-5  # it is not known better than it is measured
+    assert elsewhere.at(3.0).offset_s == pytest.approx(3.5e-5, abs=1e-5)
+    fit.restart()
+    assert fit.at(3.0).offset_s == 0.0
+    # further off than half the round trip: the same name, but another machine
+    fit.add(Probe(4.0, 5e-5, 9e-5))
+    assert fit.at(5.0).offset_s == pytest.approx(4.5e-5, abs=1e-5)
+    fit.add(Probe(6.0, 3e-5, 9e-5))
+    assert fit.at(7.0).offset_s > 2e-5
+
+
+def test_a_namesake_of_this_machine_has_a_clock_of_its_own() -> None:
+    fit, plain = ClockFit(same_machine=True), ClockFit()
+    for one in (fit, plain):
+        feed(one, 7e4, 2e-5, 5, 10)
+    assert fit.at(25.0) == plain.at(25.0)
 
 
 def test_old_probes_are_forgotten() -> None:
