@@ -17,7 +17,7 @@ from closedloop.protocol.models import Protocol, References
 from closedloop.replay.amended import amended_runs
 from closedloop.replay.recorded import Recorded, read_recorded
 from closedloop.replay.scan_verification import ScanVerification
-from closedloop.replay.verification import Check, Verification, verify
+from closedloop.replay.verification import Check, Progress, Verification, verify
 from closedloop.scan.recorded import is_scan
 from closedloop.session import SessionReader
 from closedloop.session.soundness import damage_told
@@ -49,16 +49,25 @@ def verify_session(session: Path) -> Verification | ScanVerification:
         return _verify_evolution(reader)
 
 
-def _verify_evolution(reader: SessionReader) -> Verification:
+def compare_evolution(reader: SessionReader, progress: Progress = lambda _what, _share: None) -> Verification:
+    """Breed, render and score a session again, and compare it with its record.
+
+    Args:
+        reader: of the session.
+        progress: is called with what is compared, and the share of it that is done.
+    """
     recorded = read_recorded(reader)
-    with err.status("loading the generator ...") as status:
-        threads, notes = rebuild_threads(recorded)
-        found = verify(
-            recorded,
-            threads,
-            lambda what, share: status.update(f"{what} ... {100 * share:.0f} %"),
-        )
+    threads, notes = rebuild_threads(recorded)
+    found = verify(recorded, threads, progress)
     found.notes[:0] = notes
+    return found
+
+
+def _verify_evolution(reader: SessionReader) -> Verification:
+    with err.status("loading the generator ...") as status:
+        found = compare_evolution(
+            reader, lambda what, share: status.update(f"{what} ... {100 * share:.0f} %")
+        )
     _show(reader.folder.resolve().name, found)
     first = found.first
     if first is not None:

@@ -18,7 +18,7 @@ from closedloop.exports.session_time import zero_of_runs
 from closedloop.exports.tables import trials
 from closedloop.protocol.sections.display import Display
 from closedloop.protocol.sections.volumes import unit_of_responses
-from closedloop.replay.recorded import protocol_text
+from closedloop.replay.recorded import protocol_tree
 from closedloop.session import SessionReader
 
 COLUMNS = (
@@ -158,7 +158,7 @@ def sidecar(reader: SessionReader, table: pd.DataFrame, display: Display | None 
         "value": {
             "LongName": "Response",
             "Description": "The thread's units combined as the protocol says, in the response window.",
-            "Units": unit_of_responses(json.loads(protocol_text(reader) or "{}")),
+            "Units": unit_of_responses(protocol_tree(reader)),
         },
         "valid": {
             "LongName": "Valid",

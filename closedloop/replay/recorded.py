@@ -208,6 +208,16 @@ def protocol_text(reader: SessionReader, run: int | None = None) -> str | None:
         return None
 
 
+def protocol_tree(reader: SessionReader) -> dict[str, Any]:
+    """Return the protocol of the last run as plain values, for what needs no validated one; empty if there is none.
+
+    Raises:
+        ValueError: it is no JSON, as in a damaged file.
+    """
+    tree: dict[str, Any] = json.loads(protocol_text(reader) or "{}")
+    return tree
+
+
 def runs_of_generations(reader: SessionReader) -> dict[tuple[int, int], tuple[int, int]]:
     """Return the run that bred each generation and the last one that worked on it, by thread and number."""
     threads = reader.table("threads")

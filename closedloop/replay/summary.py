@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import pandas as pd
 from closedloop.errors import SessionDamagedError
 from closedloop.exports.columns import rows
 from closedloop.protocol.sections.volumes import unit_of_responses
-from closedloop.replay.recorded import protocol_text
+from closedloop.replay.recorded import protocol_tree
 from closedloop.replay.scan_summary import scan_lines
 from closedloop.report.words import count, duration, share, utc
 from closedloop.scan.recorded import KIND, is_scan
@@ -67,7 +66,7 @@ def _is_scan(reader: SessionReader, summary: Summary) -> bool:
 
 def _what(reader: SessionReader) -> list[tuple[str, str]]:
     meta = reader.meta()
-    protocol = json.loads(protocol_text(reader) or "{}")
+    protocol = protocol_tree(reader)
     subject = protocol.get("subject", {})
     presentation = protocol.get("presentation", {})
     names = ", ".join(str(name) for name in reader.table("threads")["name"])
@@ -156,7 +155,7 @@ def _streams(reader: SessionReader) -> list[tuple[str, str]]:
 
 def _curves(reader: SessionReader) -> list[tuple[str, str]]:
     scores = reader.table("scores").merge(reader.table("images")[["image", "kind"]], on="image")
-    unit = unit_of_responses(json.loads(protocol_text(reader) or "{}"))
+    unit = unit_of_responses(protocol_tree(reader))
     lines = []
     for row in rows(reader.table("threads")):
         own = scores[(scores["thread"] == row["thread"]) & (scores["kind"] == "evolved")]

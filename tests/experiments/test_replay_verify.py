@@ -14,11 +14,10 @@ from simulated_session import prepare
 
 from closedloop.errors import SessionDamagedError, VerificationError
 from closedloop.ports import Pixels
-from closedloop.replay.recorded import read_recorded
-from closedloop.replay.verification import Check, Difference, Verification, verify
+from closedloop.replay.verification import Check, Difference, Verification
 from closedloop.session import SessionReader, codec
 from experiments.cli import main
-from experiments.replay_verify import rebuild_threads, verify_session
+from experiments.replay_verify import compare_evolution, verify_session
 
 
 def colours(trial: int, image: Pixels) -> np.ndarray:
@@ -28,11 +27,7 @@ def colours(trial: int, image: Pixels) -> np.ndarray:
 
 def check(folder: Path) -> Verification:
     with SessionReader(folder) as reader:
-        recorded = read_recorded(reader)
-        threads, notes = rebuild_threads(recorded)
-        found = verify(recorded, threads)
-        found.notes += notes
-        return found
+        return compare_evolution(reader)
 
 
 @pytest.fixture(scope="module")

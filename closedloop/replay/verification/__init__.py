@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from closedloop.replay.verification.difference import Check, Difference, Verification
-from closedloop.replay.verification.verify import verify
+from closedloop.replay.verification.verify import Progress, verify
 
-__all__ = ["Check", "Difference", "Verification", "verify"]
+__all__ = ["Check", "Difference", "Progress", "Verification", "verify"]
