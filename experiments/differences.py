@@ -13,7 +13,7 @@ from closedloop.loop.history import History
 from closedloop.loop.threads import EvolutionThread
 from closedloop.ports import DisplayReport, StreamInfo
 from closedloop.protocol.frames import plan_frames
-from closedloop.protocol.models import Protocol, Section
+from closedloop.protocol.models import Protocol
 from closedloop.protocol.scan import ScanProtocol
 
 
@@ -80,19 +80,9 @@ _SCAN_FREE = (
 _SCAN_NEVER = ("kind", "stimuli*", "subject.id")
 
 
-def protocol_differences(was: Protocol, now: Protocol) -> list[Difference]:
-    """Compare two protocols, value by value."""
-    return _protocol_differences(was, now, _FREE, _NEVER)
-
-
-def scan_protocol_differences(was: ScanProtocol, now: ScanProtocol) -> list[Difference]:
-    """Compare two protocols of scan sessions, value by value."""
-    return _protocol_differences(was, now, _SCAN_FREE, _SCAN_NEVER)
-
-
-def _protocol_differences(
-    was: Section, now: Section, free: Sequence[str], never: Sequence[str]
-) -> list[Difference]:
+def protocol_differences(was: Protocol | ScanProtocol, now: Protocol | ScanProtocol) -> list[Difference]:
+    """Compare two protocols of one kind, value by value."""
+    free, never = (_SCAN_FREE, _SCAN_NEVER) if isinstance(now, ScanProtocol) else (_FREE, _NEVER)
     pairs = _pairs("", was.model_dump(mode="json"), now.model_dump(mode="json"))
     return [
         Difference(key, _short(before), _short(after), _weight(key, free, never))

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from closedloop.errors import ProtocolError, SessionDamagedError, SessionSchemaError
+from closedloop.errors import ProtocolError, SessionDamagedError, SessionError, SessionSchemaError
 from closedloop.protocol.document import plain_value
-from closedloop.protocol.load import LoadedProtocol, load_protocol
+from closedloop.protocol.load import LoadedProtocol, LoadedScan
 from closedloop.protocol.models import Protocol
+from closedloop.protocol.scan import ScanProtocol
 from closedloop.session import amendments, database
 from experiments.differences import Difference, Weight, protocol_differences
-from experiments.evolution import say
+from experiments.evolution import LOG_FILE, say
+from experiments.session import write_whole
 
 PROTOCOL_FILE = "protocol.yaml"
 
+Kind = TypeVar("Kind", Protocol, ScanProtocol)
+LoadedKind = TypeVar("LoadedKind", LoadedProtocol, LoadedScan)
+
 
 @dataclass(frozen=True)
-class RecordedProtocol:
+class RecordedProtocol(Generic[Kind]):
     """A session's protocol.
 
     Attributes:
@@ -32,17 +38,20 @@ class RecordedProtocol:
     """
 
     text: str
-    protocol: Protocol
+    protocol: Kind
     copies: Mapping[str, str]
 
 
-def read_protocol(meta: Mapping[str, str], last_run: int, where: str) -> RecordedProtocol:
+def read_protocol(
+    meta: Mapping[str, str], last_run: int, where: str, kind: type[Kind]
+) -> RecordedProtocol[Kind]:
     """Return the protocol that held in a run; of a salvaged one either form does.
 
     Args:
         meta: of the session.
         last_run: number of the run.
         where: the session file, for messages.
+        kind: of the protocol.
 
     Raises:
         SessionDamagedError: it is lost.
@@ -67,7 +76,7 @@ def read_protocol(meta: Mapping[str, str], last_run: int, where: str) -> Recorde
                 expected="the protocol that the session was run by",
                 remedy="The session can't go on without it. What was recorded can be exported and reported.",
             )
-        protocol = Protocol.model_validate_json(model)
+        protocol = kind.model_validate_json(model)
     except (ProtocolError, ValidationError, ValueError) as error:
         raise SessionSchemaError(
             where,
@@ -112,15 +121,14 @@ def edited_copies(folder: Path, copies: Mapping[str, str]) -> list[Difference]:
 
 
 def load_recorded(
-    recorded: RecordedProtocol, folder: Path, overrides: Sequence[str], *, check_files: bool
-) -> LoadedProtocol:
+    recorded: RecordedProtocol[Kind], folder: Path, load: Callable[[Path], LoadedKind]
+) -> LoadedKind:
     """Return the protocol that a session was run by, with changes for this run.
 
     Args:
         recorded: the protocol; the session file's own copy counts, whatever there is in the folder.
         folder: the session folder.
-        overrides: ``key=value`` changes.
-        check_files: whether the files that it names must be there.
+        load: loads a protocol of this kind from a file, and puts the changes in.
 
     Raises:
         ProtocolError: a change that can't be.
@@ -128,10 +136,10 @@ def load_recorded(
     with tempfile.TemporaryDirectory(prefix="closedloop-resume-") as scratch:
         commented, complete = Path(scratch) / PROTOCOL_FILE, Path(scratch) / "complete.yaml"
         commented.write_text(recorded.text, encoding="utf-8")
-        loaded = load_protocol(commented, overrides, check_files=check_files)
+        loaded = load(commented)
         # the same with every default as it was then; JSON is YAML
         complete.write_text(recorded.protocol.model_dump_json(indent=2), encoding="utf-8")
-        as_it_was = load_protocol(complete, overrides, check_files=check_files)
+        as_it_was = load(complete)
     if as_it_was.protocol != loaded.protocol:
         for difference in protocol_differences(as_it_was.protocol, loaded.protocol):
             say(
@@ -141,3 +149,50 @@ def load_recorded(
         loaded = as_it_was
     # every path in it is absolute already
     return replace(loaded, path=folder / database.FILE_NAME)
+
+
+def keep_changed(
+    loaded: LoadedProtocol | LoadedScan, was: Protocol | ScanProtocol, folder: Path, run: int
+) -> dict[str, str]:
+    """Leave a copy of a run's protocol in the session folder if it is another one than before.
+
+    Args:
+        loaded: as it holds from this run on.
+        was: as it held before.
+        folder: the session folder.
+        run: number of the run.
+
+    Returns:
+        The facts to add to the session's ``meta``; none if nothing has changed.
+
+    Raises:
+        DiskError: the copy can't be written.
+    """
+    if loaded.protocol == was:
+        return {}
+    text = loaded.as_used()
+    write_whole(folder / amended_file(run), text)
+    return {
+        amendments.key_of_run(amendments.TEXT, run): text,
+        amendments.key_of_run(amendments.JSON, run): loaded.protocol.model_dump_json(),
+    }
+
+
+def protocol_of_unbegun(folder: Path) -> Path:
+    """Return the protocol file of a session that was cut off before anything was recorded, to begin it anew.
+
+    Raises:
+        SessionError: there is none.
+    """
+    protocol_file = folder / PROTOCOL_FILE
+    if not protocol_file.is_file():
+        raise SessionError(
+            str(folder),
+            found="no session: it was cut off before anything was recorded"
+            if (folder / LOG_FILE).exists()
+            else "no session in it",
+            expected=f"a session folder with its {database.FILE_NAME}",
+            remedy="Nothing is lost: start again with closedloop run PROTOCOL.",
+        )
+    say("nothing had been recorded yet: the session begins anew")
+    return protocol_file

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from closedloop.errors import SessionChangedError, SessionError
 from closedloop.loop.relive import relive
 from closedloop.loop.stopping import why_out_of_time, why_stopped
 from closedloop.loop.threads import EvolutionThread
 from closedloop.protocol.load import load_protocol
-from closedloop.session import SessionStore, amendments, database
+from closedloop.session import SessionStore, database
 from closedloop.session.lock import SessionLock
+from experiments.changes import Changes
 from experiments.differences import (
     Difference,
     Weight,
@@ -30,9 +31,9 @@ from experiments.evolution import LOG_FILE, finish, perform, say
 from experiments.logfile import log_to, remembered
 from experiments.prepare import make_threads
 from experiments.recorded import RecordedSession, read_session
-from experiments.recorded_protocol import PROTOCOL_FILE, amended_file, edited_copies, load_recorded
+from experiments.recorded_protocol import edited_copies, keep_changed, load_recorded, protocol_of_unbegun
 from experiments.rig import OpenedRig
-from experiments.session import Past, write_whole
+from experiments.session import Past
 from experiments.way_on import RESUME
 from hardware.clock import LslClock
 
@@ -103,24 +104,22 @@ class Resumption:
 
     def __init__(self, recorded: RecordedSession, overrides: Sequence[str], accept: bool) -> None:
         self._recorded = recorded
-        self._accept = accept
-        self._differences: list[Difference] = []
+        self._changes = changes = Changes(recorded.folder, accept)
         known = recorded.history.references is not None and recorded.history.next_image > 0
-        self.loaded = load_recorded(
-            recorded.recorded_protocol, recorded.folder, overrides, check_files=not known
-        )
-        self._note(edited_copies(recorded.folder, recorded.recorded_protocol.copies))
-        self._note(protocol_differences(recorded.protocol, self.loaded.protocol))
-        self._refuse_changes()
-        self._note(environment_differences(recorded.environment, environment()))
+        load = partial(load_protocol, overrides=overrides, check_files=not known)
+        self.loaded = load_recorded(recorded.recorded_protocol, recorded.folder, load)
+        changes.note(edited_copies(recorded.folder, recorded.recorded_protocol.copies))
+        changes.note(protocol_differences(recorded.protocol, self.loaded.protocol))
+        changes.refuse()
+        changes.note(environment_differences(recorded.environment, environment()))
         history = replace(recorded.history, lenient=accept)
         self.threads = make_threads(self.loaded.protocol, history)
-        self._note(generator_differences(recorded.generators, self.threads))
-        self._note(reference_differences(history, self.threads))
-        self._note(_rendering_differences(recorded, self.threads))
-        self._refuse_changes()
+        changes.note(generator_differences(recorded.generators, self.threads))
+        changes.note(reference_differences(history, self.threads))
+        changes.note(_rendering_differences(recorded, self.threads))
+        changes.refuse()
         for text in relive(self.threads, history):
-            self._note([Difference("codes", "as recorded", text, Weight.CHANGE)])
+            changes.note([Difference("codes", "as recorded", text, Weight.CHANGE)])
         self._history = history
 
     def go_on(self, lock: SessionLock, resume_by: str) -> Path:
@@ -183,67 +182,24 @@ class Resumption:
         Raises:
             SessionChangedError: it would be another experiment.
         """
-        recorded, protocol = self._recorded, self.loaded.protocol
-        self._note(display_differences(recorded.display, opened.display, protocol))
-        self._note(stream_differences(recorded.streams, opened.streams))
-        self._refuse_changes()
-        run = recorded.last_run + 1
-        amended = dict(recorded.lost_meta)
-        if protocol != recorded.protocol:
-            text = self.loaded.as_used()
-            write_whole(recorded.folder / amended_file(run), text)
-            amended |= {
-                amendments.key_of_run(amendments.TEXT, run): text,
-                amendments.key_of_run(amendments.JSON, run): protocol.model_dump_json(),
-            }
+        recorded, changes = self._recorded, self._changes
+        changes.note(display_differences(recorded.display, opened.display, self.loaded.protocol))
+        changes.note(stream_differences(recorded.streams, opened.streams))
+        changes.refuse()
+        kept = keep_changed(self.loaded, recorded.protocol, recorded.folder, recorded.last_run + 1)
         return Past(
             session_id=recorded.session_id,
             history=self._history,
             known_threads=len(recorded.generators),
-            amended=amended,
-            changes=[str(difference) for difference in self._differences],
-            accepted=any(difference.weight is Weight.CHANGE for difference in self._differences),
+            amended={**recorded.lost_meta, **kept},
+            changes=changes.words,
+            accepted=changes.accepted,
         )
-
-    def _note(self, found: Sequence[Difference]) -> None:
-        for difference in found:
-            say(f"{'note' if difference.weight is Weight.NOTE else 'changed'}: {difference}")
-        self._differences.extend(found)
-
-    def _refuse_changes(self) -> None:
-        never = [str(item) for item in self._differences if item.weight is Weight.NEVER]
-        if never:
-            raise SessionChangedError(
-                str(self._recorded.folder),
-                found="; ".join(never),
-                expected="what the session's codes and images stand on",
-                remedy="This can't be changed within a session: leave it out, or begin a new session.",
-            )
-        changes = [str(item) for item in self._differences if item.weight is Weight.CHANGE]
-        if changes and not self._accept:
-            raise SessionChangedError(
-                str(self._recorded.folder),
-                found="; ".join(changes),
-                expected="what the session began with",
-                remedy="It would be another experiment. Put it back, or give --accept-changes to go on all the "
-                "same: the session then says from which trial on it holds.",
-            )
 
 
 def _begin(folder: Path, overrides: Sequence[str], lock: SessionLock, resume_by: str) -> Path:
     """Begin a session whose first run was cut off before anything was recorded."""
-    protocol_file = folder / PROTOCOL_FILE
-    if not protocol_file.is_file():
-        raise SessionError(
-            str(folder),
-            found="no session: it was cut off before anything was recorded"
-            if (folder / LOG_FILE).exists()
-            else "no session in it",
-            expected=f"a session folder with its {database.FILE_NAME}",
-            remedy="Nothing is lost: start again with closedloop run PROTOCOL.",
-        )
-    say("nothing had been recorded yet: the session begins anew")
-    loaded = load_protocol(protocol_file, overrides)
+    loaded = load_protocol(protocol_of_unbegun(folder), overrides)
     return perform(
         loaded,
         make_threads(loaded.protocol),

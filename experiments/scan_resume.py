@@ -2,63 +2,48 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from closedloop.errors import SessionChangedError, SessionError
-from closedloop.protocol.load import LoadedScan, load_scan
+from closedloop.protocol.load import load_scan
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.scan.conductor import completed_words
 from closedloop.scan.images import ScanImages
 from closedloop.scan.past import ScanPast, close_cut_off, read_past
 from closedloop.scan.records import RunPlan
-from closedloop.session import SessionReader, SessionStore, amendments, database
+from closedloop.session import SessionReader, SessionStore, database
 from closedloop.session.lock import SessionLock
 from closedloop.session.scan_store import ScanStore
-from experiments.differences import Difference, Weight, environment_differences, scan_protocol_differences
+from experiments.changes import Changes
+from experiments.differences import Difference, Weight, environment_differences, protocol_differences
 from experiments.environment import environment
 from experiments.evolution import finish, say
 from experiments.logfile import remembered
+from experiments.recorded_ground import RecordedGround, read_ground
+from experiments.recorded_protocol import edited_copies, keep_changed, load_recorded, protocol_of_unbegun
 from experiments.scan_session import GoingOn, OpenedScanRig, ScanWork
 from experiments.scanner import make_work, perform
-from experiments.session import write_whole
 from experiments.way_on import RESUME
 from hardware.clock import LslClock
 
-PROTOCOL_FILE = "protocol.yaml"
-
 
 @dataclass(frozen=True, eq=False)
-class RecordedScanSession:
+class RecordedScanSession(RecordedGround[ScanProtocol]):
     """A recorded scan session, as far as going on with it needs it.
 
     Attributes:
-        folder: the session folder.
-        session_id: as in its markers.
-        text, protocol: as last used.
         past: how far it came.
         plans: what each run that was armed was to show, by label: rows of ``planned`` without what became of them.
-        environment, display: of the last run that had any.
-        last_run: its number.
-        exit_status: of the last run; None: it crashed.
     """
 
-    folder: Path
-    session_id: str
-    text: str
-    protocol: ScanProtocol
     past: ScanPast
     plans: Mapping[str, list[tuple[Any, ...]]]
-    environment: Mapping[str, Any]
-    display: Mapping[str, Any]
-    last_run: int
-    exit_status: str | None
 
 
 def read_scan_session(folder: Path) -> RecordedScanSession:
@@ -68,21 +53,8 @@ def read_scan_session(folder: Path) -> RecordedScanSession:
         SessionError: there is none, or its file is damaged or of another schema.
     """
     with SessionReader(folder) as reader:
-        meta, runs = reader.meta(), reader.table("runs")
-        last = int(runs["run"].max())
-        displays = [display for display in reader.details("runs", "display") if display]
-        status = runs["exit_status"].iloc[-1]
         return RecordedScanSession(
-            folder=folder,
-            session_id=meta["session"],
-            text=amendments.latest(meta, amendments.TEXT, last),
-            protocol=ScanProtocol.model_validate_json(amendments.latest(meta, amendments.JSON, last)),
-            past=read_past(reader),
-            plans=_plans(reader),
-            environment=reader.details("runs", "environment")[-1],
-            display=displays[-1] if displays else {},
-            last_run=last,
-            exit_status=status if isinstance(status, str) else None,
+            **vars(read_ground(reader, folder, ScanProtocol)), past=read_past(reader), plans=_plans(reader)
         )
 
 
@@ -139,18 +111,19 @@ class ScanResumption:
 
     def __init__(self, recorded: RecordedScanSession, overrides: Sequence[str], accept: bool) -> None:
         self._recorded = recorded
-        self._accept = accept
-        self._differences: list[Difference] = []
-        loaded = _load_recorded(recorded, overrides)
-        self._note(scan_protocol_differences(recorded.protocol, loaded.protocol))
-        self._refuse_changes()
-        self._note(environment_differences(recorded.environment, environment()))
+        self._changes = changes = Changes(recorded.folder, accept)
+        load = partial(load_scan, overrides=overrides)
+        loaded = load_recorded(recorded.recorded_protocol, recorded.folder, load)
+        changes.note(edited_copies(recorded.folder, recorded.recorded_protocol.copies))
+        changes.note(protocol_differences(recorded.protocol, loaded.protocol))
+        changes.refuse()
+        changes.note(environment_differences(recorded.environment, environment()))
         self.work = make_work(loaded, begun=recorded.past.begun)
         if recorded.past.begun:
-            self._note(_image_differences(recorded.folder, self.work))
+            changes.note(_image_differences(recorded.folder, self.work))
         if loaded.protocol == recorded.protocol:
-            self._note(_plan_differences(recorded.plans, self.work))
-        self._refuse_changes()
+            changes.note(_plan_differences(recorded.plans, self.work))
+        changes.refuse()
 
     def go_on(self, lock: SessionLock, resume_by: str) -> Path:
         """Make the runs that are left, on the rig of the protocol; nothing is opened if there are none."""
@@ -177,23 +150,15 @@ class ScanResumption:
         Raises:
             SessionChangedError: it would be another experiment.
         """
-        recorded, protocol = self._recorded, self.work.loaded.protocol
+        recorded, changes, loaded = self._recorded, self._changes, self.work.loaded
         if recorded.display:
             hz, now_hz = float(recorded.display["refresh_hz"]), opened.display.refresh_hz
-            if abs(now_hz - hz) > protocol.display.refresh_tolerance * hz:
-                self._note([Difference("refresh", f"{hz:.2f} Hz", f"{now_hz:.2f} Hz", Weight.CHANGE)])
-        self._refuse_changes()
-        run = recorded.last_run + 1
-        amended: dict[str, str] = {}
-        if protocol != recorded.protocol:
-            text = self.work.loaded.as_used()
-            write_whole(recorded.folder / f"protocol.run{run}.yaml", text)
-            amended = {
-                amendments.key_of_run(amendments.TEXT, run): text,
-                amendments.key_of_run(amendments.JSON, run): protocol.model_dump_json(),
-            }
-        changes = [str(difference) for difference in self._differences]
-        return GoingOn(recorded.session_id, recorded.past, amended, changes)
+            if abs(now_hz - hz) > loaded.protocol.display.refresh_tolerance * hz:
+                changes.note([Difference("refresh", f"{hz:.2f} Hz", f"{now_hz:.2f} Hz", Weight.CHANGE)])
+        changes.refuse()
+        kept = keep_changed(loaded, recorded.protocol, recorded.folder, recorded.last_run + 1)
+        amended = {**recorded.lost_meta, **kept}
+        return GoingOn(recorded.session_id, recorded.past, amended, changes.words, changes.accepted)
 
     def _close(self, lock: SessionLock) -> None:
         """Say in the file that the session is complete, if it was cut off before it could."""
@@ -206,59 +171,10 @@ class ScanResumption:
         reason = completed_words(len(self.work.plans))
         store.close(ended_s=LslClock().now(), exit_status="completed", reason=reason)
 
-    def _note(self, found: Sequence[Difference]) -> None:
-        for difference in found:
-            say(f"{'note' if difference.weight is Weight.NOTE else 'changed'}: {difference}")
-        self._differences.extend(found)
-
-    def _refuse_changes(self) -> None:
-        never = [str(item) for item in self._differences if item.weight is Weight.NEVER]
-        changes = [str(item) for item in self._differences if item.weight is Weight.CHANGE]
-        if never or (changes and not self._accept):
-            raise SessionChangedError(
-                str(self._recorded.folder),
-                found="; ".join(never or changes),
-                expected="what the session began with",
-                remedy="This can't be changed within a session: put it back, or begin a new session."
-                if never
-                else "It would be another experiment. Put it back, or give --accept-changes to go on all the same.",
-            )
-
-
-def _load_recorded(recorded: RecordedScanSession, overrides: Sequence[str]) -> LoadedScan:
-    """Return the protocol that the session was run by, with changes for this run; the file's own copy counts."""
-    with tempfile.TemporaryDirectory(prefix="closedloop-resume-") as scratch:
-        commented, complete = Path(scratch) / PROTOCOL_FILE, Path(scratch) / "complete.yaml"
-        commented.write_text(recorded.text, encoding="utf-8")
-        loaded = load_scan(commented, overrides)
-        # the same with every default as it was then; JSON is YAML
-        complete.write_text(recorded.protocol.model_dump_json(indent=2), encoding="utf-8")
-        as_it_was = load_scan(complete, overrides)
-    if as_it_was.protocol != loaded.protocol:
-        for difference in scan_protocol_differences(as_it_was.protocol, loaded.protocol):
-            say(
-                f"note: {difference.what} is {difference.now} by default in this version, "
-                f"and stays {difference.was} in this session"
-            )
-        loaded = as_it_was
-    # every path in it is absolute already
-    return replace(loaded, path=recorded.folder / database.FILE_NAME)
-
 
 def _begin(folder: Path, overrides: Sequence[str], lock: SessionLock, resume_by: str) -> Path:
     """Begin a session whose first run was cut off before anything was recorded."""
-    protocol_file = folder / PROTOCOL_FILE
-    if not protocol_file.is_file():
-        raise SessionError(
-            str(folder),
-            found="no session: it was cut off before anything was recorded"
-            if (folder / "log.txt").exists()
-            else "no session in it",
-            expected=f"a session folder with its {database.FILE_NAME}",
-            remedy="Nothing is lost: start again with closedloop run PROTOCOL.",
-        )
-    say("nothing had been recorded yet: the session begins anew")
-    work = make_work(load_scan(protocol_file, overrides))
+    work = make_work(load_scan(protocol_of_unbegun(folder), overrides))
     return perform(work, folder.name, folder.parent, lambda: folder, lock=lock, resume_by=resume_by)
 
 

@@ -80,12 +80,14 @@ class GoingOn:
         past: the session so far.
         amended: facts to add to the file.
         changes: what differs from before, in words.
+        accepted: differences that make it another experiment were accepted by the person.
     """
 
     session_id: str
     past: ScanPast
     amended: Mapping[str, str]
     changes: Sequence[str]
+    accepted: bool = False
 
 
 def run_scan_session(
@@ -125,7 +127,14 @@ def run_scan_session(
             meta=going_on.amended,
             environment=ground,
             started_s=clock.now(),
-            begins_with=(RESUMED, {"changes": list(going_on.changes), "past": going_on.past.words}),
+            begins_with=(
+                RESUMED,
+                {
+                    "changes": list(going_on.changes),
+                    "accepted": going_on.accepted,
+                    "past": going_on.past.words,
+                },
+            ),
             lock=lock,
         )
     past = going_on.past if going_on else ScanPast()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from closedloop.errors import ClosedLoopError, SessionError
 from closedloop.protocol.load import protocol_kind
+from closedloop.scan.recorded import is_scan
 from closedloop.session import SessionReader, database
 
 RESUME = "closedloop resume"
@@ -39,7 +40,7 @@ def session_kind(folder: Path) -> str:
     if file.is_file() and not database.is_blank(file):
         try:
             with SessionReader(folder) as reader:
-                return reader.meta().get("kind", "evolution")
+                return "scan" if is_scan(reader) else "evolution"
         except SessionError:
             return "evolution"  # whose resume says what is wrong with it
     return protocol_kind(protocol) if protocol.is_file() else "evolution"

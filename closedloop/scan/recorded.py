@@ -115,8 +115,9 @@ class RecordedScan:
 
 
 def is_scan(reader: SessionReader) -> bool:
-    """Whether a session is one in a scanner."""
-    return reader.meta().get("kind") == KIND
+    """Whether a session is one in a scanner; its runs tell where a salvage has lost what says so."""
+    kind = reader.meta().get("kind")
+    return kind == KIND or (kind is None and not reader.table("scans").empty)
 
 
 def scan_protocol_of(reader: SessionReader, run: int | None = None) -> ScanProtocol:

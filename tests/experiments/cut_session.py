@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from closedloop.loop.commands import Command, CommandKind
 from closedloop.ports import Pixels
 from closedloop.session import SessionReader
 from closedloop.session.database import FILE_NAME, is_blank
@@ -43,6 +44,18 @@ def answer(trial: int, image: Pixels) -> np.ndarray:
 def HastyClock(start_s: float = 1000.0) -> VirtualClock:  # noqa: N802  it stands where a clock's class would
     """A virtual clock that waits in strides: half of a short session is waiting."""
     return VirtualClock(start_s, stride_s=0.01)
+
+
+def abort(folder: Path, *overrides: str) -> Path:
+    """Run a session that is aborted in its second generation."""
+    from simulated_session import prepare
+
+    session = prepare(folder, *SHORT, *overrides, respond=answer, clock=HastyClock())
+    session.operator.script = lambda: (
+        (Command(CommandKind.ABORT, 0.0, "window"),) if session.clock.now() > 1001.2 else ()
+    )
+    session.run()
+    return session.folder
 
 
 def content(folder: Path) -> dict[str, list[Any]]:

@@ -9,33 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cut_session import SHORT, HastyClock, answer, content
-from simulated_session import prepare, resume
+from cut_session import HastyClock, answer, content
+from simulated_session import resume
 
 from closedloop.errors import SessionChangedError, SessionError
-from closedloop.loop.commands import Command, CommandKind
 from closedloop.session import SessionReader, SessionStore
 from closedloop.session.database import FILE_NAME, open_writer
-from experiments import resume as resuming
 from experiments.differences import Weight, display_differences, protocol_differences, stream_differences
 from experiments.recorded import read_session
+from experiments.recorded_protocol import PROTOCOL_FILE
 from experiments.resume import Resumption, resume_session
-
-
-@pytest.fixture(scope="module")
-def aborted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A session that was aborted in its second generation."""
-    session = prepare(tmp_path_factory.mktemp("aborted") / "one", *SHORT, respond=answer, clock=HastyClock())
-    session.operator.script = lambda: (
-        (Command(CommandKind.ABORT, 0.0, "window"),) if session.clock.now() > 1001.2 else ()
-    )
-    session.run()
-    return session.folder
-
-
-@pytest.fixture
-def folder(aborted: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(aborted, tmp_path / "one"))
 
 
 def go_on(folder: Path, *overrides: str, accept_changes: bool = False) -> None:
@@ -221,4 +204,4 @@ def test_a_session_cut_off_at_its_very_end_is_closed(folder: Path) -> None:
 def test_a_folder_without_a_session_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SessionError, match="start again"):
         resume_session(tmp_path)
-    assert resuming.PROTOCOL_FILE == "protocol.yaml"
+    assert PROTOCOL_FILE == "protocol.yaml"

@@ -7,26 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cut_session import SHORT, HastyClock, answer, content
+from cut_session import SHORT, HastyClock, abort, answer, content
 from PIL import Image
+from salvaged_session import lose, saved
 from simulated_session import prepare, resume
 
 from closedloop.errors import SessionChangedError, SessionDamagedError
-from closedloop.loop.commands import Command, CommandKind
 from closedloop.session import SessionReader
-from closedloop.session.database import FILE_NAME, open_writer
-from closedloop.session.salvage import salvage
 from experiments.recorded import read_session
-
-
-def abort(folder: Path, *overrides: str) -> Path:
-    """Run a session that is aborted in its second generation."""
-    session = prepare(folder, *SHORT, *overrides, respond=answer, clock=HastyClock())
-    session.operator.script = lambda: (
-        (Command(CommandKind.ABORT, 0.0, "window"),) if session.clock.now() > 1001.2 else ()
-    )
-    session.run()
-    return session.folder
 
 
 def whole(folder: Path, *overrides: str) -> Path:
@@ -36,23 +24,6 @@ def whole(folder: Path, *overrides: str) -> Path:
 
 def go_on(folder: Path, *overrides: str, accept_changes: bool = False) -> None:
     resume(folder, *overrides, accept_changes=accept_changes, respond=answer, clock=HastyClock()).run()
-
-
-def saved(folder: Path, to: Path, *statements: str) -> Path:
-    """Let some rows of a session be lost, and salvage what is left."""
-    damaged = Path(shutil.copytree(folder, to.with_name(f"{to.name}-damaged")))
-    connection = open_writer(damaged / FILE_NAME)
-    connection.execute("PRAGMA foreign_keys = OFF")
-    for statement in statements:
-        connection.execute(statement)
-    connection.close()
-    salvage(damaged, to)
-    return to
-
-
-@pytest.fixture(scope="module")
-def aborted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return abort(tmp_path_factory.mktemp("aborted") / "one")
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +67,7 @@ def test_what_can_not_be_known_is_said_to_be_lost(aborted: Path, tmp_path: Path)
     }
     for number, (what, statement) in enumerate(lost.items()):
         folder = Path(shutil.copytree(aborted, tmp_path / str(number)))
-        connection = open_writer(folder / FILE_NAME)
-        connection.execute("PRAGMA foreign_keys = OFF")
-        connection.execute(statement)
-        connection.close()
+        lose(folder, statement)
         with pytest.raises(SessionDamagedError, match=what):
             read_session(folder)
 

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from cut_session import die_before_statement
+from salvaged_session import lose, saved
 from simulated_scan import prepare_scan, resume_simulated
 
-from closedloop.errors import SessionChangedError
+from closedloop.errors import SessionChangedError, SessionDamagedError
 from closedloop.scan.past import CUT_OFF
 from closedloop.session import SessionReader
 from experiments.environment import environment
+from experiments.scan_resume import read_scan_session
+from experiments.way_on import session_kind
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
 SHORT = (
@@ -122,3 +125,53 @@ def test_another_design_is_refused_unless_it_is_accepted(tmp_path: Path) -> None
     with SessionReader(first.folder) as reader:
         assert "design.lead_in: was 0.3, now 0.4" in str(reader.details("events", "detail"))
         assert reader.meta()["protocol_json@run1"]
+        resumed = [
+            detail
+            for kind, detail in zip(
+                reader.table("events")["kind"], reader.details("events", "detail"), strict=True
+            )
+            if kind == "resumed"
+        ]
+    assert [one["accepted"] for one in resumed] == [True]
+
+
+def test_a_salvaged_session_goes_on_though_its_name_and_kind_are_lost(tmp_path: Path) -> None:
+    first = prepare_scan(tmp_path / "one", *SHORT, "runs.count=1")
+    first.run()
+    folder = saved(
+        first.folder,
+        tmp_path / "saved",
+        "DELETE FROM meta WHERE key IN ('session', 'kind', 'protocol', 'seed')",
+    )
+    assert session_kind(folder) == "scan"
+    assert resume_simulated(folder, "runs.count=2").run().exit_status == "completed"
+    with SessionReader(folder) as reader:
+        assert {key: reader.meta()[key] for key in ("session", "kind")} == {"session": "one", "kind": "scan"}
+        assert {marker["session"] for marker in reader.details("markers", "payload")} == {"one"}
+        assert reader.table("scans")["status"].tolist() == ["completed", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("what", "statement"),
+    [("protocol", "DELETE FROM meta WHERE key LIKE 'protocol%'"), ("run", "DELETE FROM runs")],
+)
+def test_what_a_session_can_not_go_on_without_is_said_to_be_lost(
+    tmp_path: Path, what: str, statement: str
+) -> None:
+    first = prepare_scan(tmp_path / "one", *SHORT, "runs.count=1")
+    first.run()
+    lose(first.folder, statement)
+    with pytest.raises(SessionDamagedError, match=what):
+        read_scan_session(first.folder)
+
+
+def test_an_edited_copy_of_the_protocol_is_told_and_not_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = prepare_scan(tmp_path / "one", *SHORT, "runs.count=1")
+    first.run()
+    copy = first.folder / "protocol.yaml"
+    copy.write_text(copy.read_text(encoding="utf-8").replace("seed: 5", "seed: 6"), encoding="utf-8")
+    resumed = resume_simulated(first.folder, "runs.count=2")
+    assert resumed.work.loaded.protocol.seed == 5
+    assert "edited; it is not used" in " ".join(capsys.readouterr().err.split())
