@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from small_disk import Disk, mounted
 
 from benchmarks.sessions import START_S, Session, settings
 from closedloop.session import SessionReader
@@ -62,34 +61,10 @@ def test_a_window_closed_by_hand(tmp_path: Path, screen: VirtualDisplay, small: 
     assert not trials.status.isin(["ordered", "shown"]).any()
 
 
-class Disk:
-    """A disk of our own, in memory, that can be made full."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def mount(self, *options: str) -> None:
-        command = ["/bin/mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(self.folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
-
-    def fill(self, leave_kb: int) -> None:
-        room = os.statvfs(self.folder)
-        used_kb = (room.f_blocks - room.f_bfree) * room.f_frsize // 1024
-        self.mount("remount", f"size={used_kb + leave_kb}k")
-
-
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a disk")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    disk = Disk(folder)
-    disk.mount("size=4g")  # it takes no more memory than is written
-    yield disk
-    subprocess.run(["/bin/umount", "-l", str(folder)], check=True)
+    with mounted(tmp_path / "disk", "4g") as disk:  # it takes no more memory than is written
+        yield disk
 
 
 def test_a_full_disk(disk: Disk, screen: VirtualDisplay, small: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from closedloop.loop.commands import Command
+from closedloop.loop.commands import Command, CommandKind
 from closedloop.protocol.load import LoadedScan, load_scan
 from closedloop.scan.conductor import ScanOutcome
 from closedloop.scan.design import draw_runs
@@ -103,6 +103,19 @@ class SimulatedScan:
             return run_scan_session(self.folder, self.work, opened, self.operator, going_on=self.going_on)
         finally:
             self.stage.close()
+
+    def at_console(self, *wishes: tuple[float, CommandKind]) -> None:
+        """Somebody is there, and wants these things so long after the session's start."""
+        left = list(wishes)
+
+        def script() -> Sequence[Command]:
+            now_s = self.clock.now()
+            due = [wish for wish in left if 1000.0 + wish[0] <= now_s]
+            del left[: len(due)]
+            return [Command(kind, now_s, "terminal") for _, kind in due]
+
+        self.operator.script = script
+        self.operator.present = True
 
     def _arm(self, plan: RunPlan, scan: int) -> None:
         scanner = self.work.loaded.protocol.scanner

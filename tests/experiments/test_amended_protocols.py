@@ -9,45 +9,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cut_session import SHORT, HastyClock, answer
-from simulated_session import prepare, resume
+from cut_session import HastyClock, answer
+from simulated_session import resume
 
 from closedloop.errors import RecordingError
 from closedloop.exports import export_nwb
 from closedloop.exports.nwb_samples import SamplesInTime
-from closedloop.loop.commands import Command, CommandKind
 from closedloop.ports import Pixels
 from closedloop.replay.amended import amended_runs
 from closedloop.replay.recorded import read_recorded
 from closedloop.replay.rescoring import rescore, with_settings
 from closedloop.replay.summary import summarise
-from closedloop.replay.verification import Verification, verify
+from closedloop.replay.verification import Verification
 from closedloop.report.page import write_report
 from closedloop.session import SessionReader
 from closedloop.session.database import open_writer
 from experiments.replay_rescore import rescore_session
 from experiments.replay_screen import show_session
-from experiments.replay_verify import rebuild_threads
+from experiments.replay_verify import compare_evolution
 
 
 def two(trial: int, image: Pixels) -> np.ndarray:
     return np.repeat(answer(trial, image), 2) * [1.0, 0.5]
-
-
-@pytest.fixture(scope="module")
-def aborted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A session that was aborted in its second generation."""
-    session = prepare(tmp_path_factory.mktemp("amended") / "one", *SHORT, respond=answer, clock=HastyClock())
-    session.operator.script = lambda: (
-        (Command(CommandKind.ABORT, 0.0, "window"),) if session.clock.now() > 1001.2 else ()
-    )
-    session.run()
-    return session.folder
-
-
-@pytest.fixture
-def folder(aborted: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(aborted, tmp_path / "one"))
 
 
 def go_on(folder: Path, *changes: str, units: int = 1) -> None:
@@ -58,11 +41,7 @@ def go_on(folder: Path, *changes: str, units: int = 1) -> None:
 
 def check(folder: Path) -> Verification:
     with SessionReader(folder) as reader:
-        recorded = read_recorded(reader)
-        threads, notes = rebuild_threads(recorded)
-        found = verify(recorded, threads)
-        found.notes += notes
-        return found
+        return compare_evolution(reader)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from cut_session import SHORT, HastyClock, acknowledged, answer, content
 from simulated_session import prepare, resume
+from small_disk import Disk, mounted
 
 from closedloop.errors import DiskError, SessionDamagedError, SessionInUseError, SessionSchemaError
 from closedloop.loop.commands import Command
@@ -90,29 +90,16 @@ def test_a_truncated_log_loses_nothing_that_was_acknowledged_before_the_cut(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk to fill")
-    if not mount(disk, "size=1000k", "-t", "tmpfs", "tmpfs"):
-        pytest.skip("a small disk can't be mounted here")
-    try:
+def small_disk(tmp_path: Path) -> Iterator[Disk]:
+    with mounted(tmp_path / "disk", "1000k") as disk:
         yield disk
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)  # noqa: S607 - umount stands elsewhere on each system
 
 
-def mount(disk: Path, options: str, *words: str) -> bool:
-    done = subprocess.run(["mount", "-o", options, *words, str(disk)], check=False, capture_output=True)  # noqa: S607 - as above
-    return done.returncode == 0
-
-
-def test_a_session_whose_disk_was_full_goes_on_when_there_is_room(whole: Path, small_disk: Path) -> None:
-    session = prepare(small_disk / "one", *SHORT, respond=answer, clock=HastyClock())
+def test_a_session_whose_disk_was_full_goes_on_when_there_is_room(whole: Path, small_disk: Disk) -> None:
+    session = prepare(small_disk.folder / "one", *SHORT, respond=answer, clock=HastyClock())
     with pytest.raises(DiskError, match="Make room on the disk"):
         session.run()
-    assert mount(small_disk, "remount,size=64m")
+    small_disk.remount("size=64m")
     before = acknowledged(session.folder)
     assert before
     resume(session.folder, respond=answer, clock=HastyClock()).run()

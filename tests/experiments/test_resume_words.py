@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from rich.console import Console
 from simulated_session import Simulated, prepare, resume
 
 from closedloop.errors import ProcessDiedError
-from closedloop.loop.commands import Command, CommandKind
+from closedloop.loop.commands import Command
 from closedloop.session import SessionReader
 from closedloop.session.database import FILE_NAME, open_writer
 from experiments import evolution
@@ -22,22 +21,6 @@ from experiments.progress import Progress
 from experiments.recorded import read_session
 from experiments.resume import Resumption, resume_session
 from hardware.stage.simulated import StageFault
-
-
-@pytest.fixture(scope="module")
-def aborted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A session that was aborted in its second generation."""
-    session = prepare(tmp_path_factory.mktemp("aborted") / "one", *SHORT, respond=answer, clock=HastyClock())
-    session.operator.script = lambda: (
-        (Command(CommandKind.ABORT, 0.0, "window"),) if session.clock.now() > 1001.2 else ()
-    )
-    session.run()
-    return session.folder
-
-
-@pytest.fixture
-def folder(aborted: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(aborted, tmp_path / "one"))
 
 
 def ready(folder: Path, *overrides: str) -> Simulated:

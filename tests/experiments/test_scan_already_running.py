@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from simulated_scan import SimulatedScan, prepare_scan
 
 from closedloop.errors import TriggerError
-from closedloop.loop.commands import Command, CommandKind
+from closedloop.loop.commands import CommandKind
 from closedloop.scan.past import ran_before
 from closedloop.scan.recorded import RecordedScan, read_scans
 from closedloop.scan.status import ScanState
@@ -39,19 +38,6 @@ def scanner_runs(session: SimulatedScan, first_s: float, volumes: int) -> None:
     session.trigger.play([float(volume) for volume in range(volumes)], start_s=first_s)
     session._arm = lambda _plan, _scan: None  # type: ignore[method-assign]  # nobody starts it
     session.trigger.stop = lambda: None  # type: ignore[method-assign]  # nor stops it
-
-
-def at_console(session: SimulatedScan, *wishes: tuple[float, CommandKind]) -> None:
-    left = list(wishes)
-
-    def script() -> Sequence[Command]:
-        now_s = session.clock.now()
-        due = [wish for wish in left if 1000.0 + wish[0] <= now_s]
-        del left[: len(due)]
-        return [Command(kind, now_s, "terminal") for _, kind in due]
-
-    session.operator.script = script
-    session.operator.present = True
 
 
 def test_a_trigger_that_died_while_the_stage_opened_arms_no_run(tmp_path: Path) -> None:
@@ -98,8 +84,7 @@ def test_how_much_was_missed_is_given_with_both_readings_where_the_run_goes_on(t
 def test_a_run_repeated_while_the_old_sequence_still_runs_is_not_begun(tmp_path: Path) -> None:
     session = prepare_scan(tmp_path / "one", ONE)
     scanner_runs(session, 1000.6, 13)
-    at_console(
-        session,
+    session.at_console(
         (5.0, CommandKind.ABORT),
         (5.2, CommandKind.REPEAT),  # at once: no pulse came in between
         (8.3, CommandKind.REPEAT),

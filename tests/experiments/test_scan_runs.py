@@ -33,20 +33,6 @@ def findings(scan: RecordedScan) -> list[str]:
     return [str(one["finding"]) for one in scan.findings]
 
 
-def at_console(session: SimulatedScan, *wishes: tuple[float, CommandKind]) -> None:
-    """Somebody is there, and wants these things so long after the session's start."""
-    left = list(wishes)
-
-    def script() -> Sequence[Command]:
-        now_s = session.clock.now()
-        due = [wish for wish in left if 1000.0 + wish[0] <= now_s]
-        del left[: len(due)]
-        return [Command(kind, now_s, "terminal") for _, kind in due]
-
-    session.operator.script = script
-    session.operator.present = True
-
-
 def volumes(scan: RecordedScan) -> int:
     return int((scan.pulses["verdict"] == "volume").sum())
 
@@ -204,7 +190,7 @@ def test_a_scanner_that_stops_ends_the_run_as_the_policy_says(tmp_path: Path) ->
 def test_a_pause_by_policy_shows_nothing_more_until_it_is_lifted(tmp_path: Path) -> None:
     session = prepare_scan(tmp_path / "one", ONE, "scanner.policy.missed=pause")
     session.faults = [ScannerFaults(drop=(4,))]
-    at_console(session, (9.0, CommandKind.RESUME), (30.0, CommandKind.GO))
+    session.at_console((9.0, CommandKind.RESUME), (30.0, CommandKind.GO))
     assert session.run().exit_status == "completed"
     (scan,) = recorded(session.folder)
     assert scan.status == "completed"
@@ -223,8 +209,7 @@ def test_a_pause_by_policy_shows_nothing_more_until_it_is_lifted(tmp_path: Path)
 
 def test_runs_are_aborted_repeated_and_gone_on_with_at_the_console(tmp_path: Path) -> None:
     session = prepare_scan(tmp_path / "one")
-    at_console(
-        session,
+    session.at_console(
         (6.0, CommandKind.ABORT),
         (8.0, CommandKind.REPEAT),
         (25.0, CommandKind.GO),
@@ -252,7 +237,7 @@ def test_runs_are_aborted_repeated_and_gone_on_with_at_the_console(tmp_path: Pat
 
 def test_pulses_between_runs_belong_to_none(tmp_path: Path) -> None:
     session = prepare_scan(tmp_path / "one")
-    at_console(session, (30.0, CommandKind.GO), (50.0, CommandKind.GO))
+    session.at_console((30.0, CommandKind.GO), (50.0, CommandKind.GO))
     stop = session.trigger.stop
 
     def stop_and_go_on() -> None:
@@ -273,7 +258,7 @@ def test_no_pulse_at_all(tmp_path: Path, present: bool, status: str) -> None:
     session = prepare_scan(tmp_path / "one", "scanner.wait_s=3" if not present else "scanner.wait_s=null")
     session.faults = [ScannerFaults(stop_after=0)]
     if present:
-        at_console(session, (5.0, CommandKind.ABORT), (7.0, CommandKind.ABORT))
+        session.at_console((5.0, CommandKind.ABORT), (7.0, CommandKind.ABORT))
     outcome = session.run()
     assert outcome.exit_status == status
     assert outcome.incomplete

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from session_factory import SessionPlan, write_session
+from small_disk import mounted
 
 from closedloop.errors import DiskError
 from closedloop.exports import export_session
@@ -73,22 +73,8 @@ def test_a_killed_writer_loses_no_acknowledged_trial(tmp_path: Path, after_s: fl
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk to fill")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(disk)],  # noqa: S607 - mount stands elsewhere on each system
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"a small disk can't be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)  # noqa: S607 - as above
+    with mounted(tmp_path / "disk", "1500k") as disk:
+        yield disk.folder
 
 
 def noise(sequence: int) -> Chunk:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from session_factory import SessionPlan, write_session
+from small_disk import Disk, mounted
 
 from closedloop.errors import DiskError, SessionDamagedError, SessionInUseError
 from closedloop.session import SessionReader, SessionStore, database
@@ -129,40 +130,27 @@ def test_what_an_earlier_version_left_half_done_is_undone(session: Path, tmp_pat
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        pytest.skip("only root can mount a disk")
-    if not mount(disk, "size=64m", "-t", "tmpfs", "tmpfs"):
-        pytest.skip("a disk can't be mounted here")
-    try:
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    with mounted(tmp_path / "disk", "64m") as disk:
         yield disk
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)  # noqa: S607 - umount stands elsewhere on each system
-
-
-def mount(disk: Path, options: str, *words: str) -> bool:
-    done = subprocess.run(["mount", "-o", options, *words, str(disk)], check=False, capture_output=True)  # noqa: S607 - as above
-    return done.returncode == 0
 
 
 def test_where_nothing_can_be_written_it_reads_what_it_can_and_says_what_it_can_not(
-    session: Path, small_disk: Path
+    session: Path, disk: Disk
 ) -> None:
-    whole = Path(shutil.copytree(session, small_disk / "whole"))
-    hot = cut_off_half_way(session, small_disk / "hot")
+    whole = Path(shutil.copytree(session, disk.folder / "whole"))
+    hot = cut_off_half_way(session, disk.folder / "hot")
     # killed when the log was gone, and the header did not say so yet
-    between = Path(shutil.copytree(session, small_disk / "between"))
+    between = Path(shutil.copytree(session, disk.folder / "between"))
     data = bytearray((between / database.FILE_NAME).read_bytes())
     data[18:20] = b"\2\2"
     (between / database.FILE_NAME).write_bytes(data)
-    crashed = Path(shutil.copytree(session, small_disk / "crashed"))
+    crashed = Path(shutil.copytree(session, disk.folder / "crashed"))
     store = SessionStore.reopen(crashed, environment={}, started_s=0.0)
-    cut = Path(shutil.copytree(crashed, small_disk / "cut"))
+    cut = Path(shutil.copytree(crashed, disk.folder / "cut"))
     (cut / "session.sqlite-shm").unlink()
     store.abandon()
-    assert mount(small_disk, "remount,ro")
+    disk.remount("ro")
     assert trials(whole) == trials(between) == trials(session)
     with pytest.raises(SessionDamagedError, match=r"Copy the folder, session\.sqlite-journal included"):
         SessionReader(hot)
