@@ -27,6 +27,7 @@ class Dealer:
 
     Attributes:
         left_out: events of image and fixation that were not shown since the run was paused at their time.
+        past: those that were over before they could be handed over, as when the start was known late.
 
     Args:
         plan: of the run.
@@ -58,6 +59,7 @@ class Dealer:
         self._changes = [(n, e) for n, e in enumerate(plan.events) if e.kind == "fixation"]
         self.next_trial = first_trial
         self.left_out = 0
+        self.past = 0
 
     @property
     def done(self) -> bool:
@@ -76,6 +78,7 @@ class Dealer:
             start_s: the first stored volume, from which onsets count; the same in every call, so that no error adds up.
             now_s: now.
         """
+        self._pass_over(start_s, now_s)
         while self._changes and start_s + self._changes[0][1].onset_s - now_s < AHEAD_S:
             number, event = self._changes.pop(0)
             due_s = start_s + event.onset_s
@@ -109,6 +112,15 @@ class Dealer:
                 number, _ = waiting.pop(0)
                 self.left_out += 1
                 log.warning("event %d was left out: the run was paused at its time", number)
+
+    def _pass_over(self, start_s: float, now_s: float) -> None:
+        """Leave out what would be over by now: shown late, it would only take time from what comes after it."""
+        for waiting in (self._shown, self._changes):
+            while waiting and start_s + waiting[0][1].onset_s + waiting[0][1].duration_s < now_s:
+                number, event = waiting.pop(0)
+                self.past += 1
+                late_s = now_s - start_s - event.onset_s
+                log.warning("event %d was left out: it was due %.1f s ago, and is over", number, late_s)
 
     def next_words(self, start_s: float | None, now_s: float) -> str:
         """Say what comes next, for the operator."""

@@ -239,6 +239,8 @@ class ScanRun:
             self._dealer.skip(hearing.start_s, self._on.clock.now())
         if self._dealer.left_out:
             words += f", {self._dealer.left_out} events left out in a pause"
+        if self._dealer.past:
+            words += f", {self._dealer.past} events left out that were over before the run's start was known"
         return words
 
     def _pause_or_resume(self, hearing: Hearing) -> None:

@@ -37,12 +37,20 @@ def is_due(due_s: float, next_flip_s: float, period_s: float) -> bool:
 def follows_at_once(order: Showing, following: Showing, period_s: float) -> bool:
     """Whether a trial that is due at a time has no background before it, by the times of both.
 
-    Two such trials must not have a gap between them, nor overlap, when the frames between their flips are one
-    more or one less than the first one's: then that one stays a frame longer, or gives way a frame earlier.
+    Two such trials must not have a gap between them when the frames between their flips are one more than the
+    first one's: then that one stays a frame longer.
     """
     if order.due_s is None or following.due_s is None or order.off_frames:
         return False
     return abs((following.due_s - order.due_s) / period_s - order.on_frames) < 1
+
+
+def gives_way(order: Showing, following: Showing) -> bool:
+    """Whether a trial ends when the next one is due, however many of its frames are lacking then.
+
+    So what comes late, or misses frames, takes no time from those after it.
+    """
+    return order.due_s is not None and following.due_s is not None and following.due_s > order.due_s
 
 
 @dataclass
@@ -190,9 +198,7 @@ class Schedule:
     def _ends(self, run: _Running, next_flip_s: float) -> bool:
         """Whether the next flip no longer belongs to the running trial."""
         lacking = run.frames - len(run.flips_s)
-        if abs(lacking) > 1 or not self._queue:
+        if not self._queue or not gives_way(run.order, self._queue[0]):
             return lacking <= 0
-        following = self._queue[0]
-        if not follows_at_once(run.order, following, self._period_s):
-            return lacking <= 0
-        return lacking < 0 or is_due(self.next_due_s, next_flip_s, self._period_s)
+        longest = run.frames + follows_at_once(run.order, self._queue[0], self._period_s)
+        return len(run.flips_s) >= longest or is_due(self.next_due_s, next_flip_s, self._period_s)

@@ -30,7 +30,7 @@ from closedloop.protocol.models import Display
 from hardware.stage.geometry import pixels_per_deg
 from hardware.stage.images import check_image
 from hardware.stage.orders import OrderBook
-from hardware.stage.schedule import follows_at_once, missed_frames
+from hardware.stage.schedule import follows_at_once, gives_way, missed_frames
 
 OnShow: TypeAlias = Callable[[int, Pixels, float, float], None]
 """Called at onset with the trial, the image, and the times of its onset and offset."""
@@ -265,22 +265,20 @@ class SimulatedStage:
 
     def _start(self, queued: _Queued, place: int) -> None:
         order = queued.order
-        on_frames = self._on_frames(order, place)
-        frames = on_frames + order.off_frames
-        steps = 1 + (self._rng.random(frames) < self._missed_frames)
+        following = self._queue[0].order if self._queue else None
+        at_once = following is not None and follows_at_once(order, following, self._period_s)
+        on_frames = order.on_frames + at_once
+        steps = 1 + (self._rng.random(on_frames + order.off_frames) < self._missed_frames)
         places = place + np.concatenate([[0], np.cumsum(steps)])
+        if following is not None and gives_way(order, following):
+            frames = max(1, int(np.searchsorted(places, self._due_place(following.due_s))))
+            places = places[: frames + 1]
+            on_frames = min(on_frames, len(places) - 1)
         flips_s = np.array([self._time_s(int(p)) for p in places])
         self._running = _Running(order, tuple(int(p) for p in places), flips_s, on_frames)
         self._events.append(Onset(order.trial, float(flips_s[0])))
         if self._on_show is not None:
             self._on_show(order.trial, queued.image, float(flips_s[0]), float(flips_s[on_frames]))
-
-    def _on_frames(self, order: Showing, place: int) -> int:
-        """As ordered, or one more or less if the next trial is to follow at once and is due then."""
-        if not self._queue or not follows_at_once(order, self._queue[0].order, self._period_s):
-            return order.on_frames
-        least, most = max(1, order.on_frames - 1), order.on_frames + 1
-        return min(max(self._due_place(self._queue[0].order.due_s) - place, least), most)
 
     def _finish(self, run: _Running) -> None:
         self._running = None

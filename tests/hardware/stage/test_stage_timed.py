@@ -138,6 +138,21 @@ def test_trials_that_follow_at_once_by_their_times_have_no_gap_and_fall_behind_n
         assert shown[-1].onset_s - start_s - 7 * step_s < 1.5 * period_s
 
 
+def test_a_trial_that_came_late_takes_no_time_from_the_next(bench: Any) -> None:
+    period_s = bench.report.period_s
+    for slot in range(2):
+        bench.stage.load(slot, picture(slot))
+    bench.wait(0.1)
+    now_s = bench.clock.now()
+    late = bench.show(0, on=60, off=0, due_s=now_s - 20 * period_s)
+    following = bench.show(1, on=4, off=0, due_s=now_s + 40 * period_s)
+    cut_short, on_time = bench.until_shown(late), bench.until_shown(following)
+    assert cut_short.flips_s[-1] == on_time.onset_s
+    assert cut_short.complete
+    assert -0.6 < in_frames(bench, on_time.onset_s, now_s + 40 * period_s) < 20  # a busy machine may be late
+    assert cut_short.on_flips < 60
+
+
 # --- parts -------------------------------------------------------------------------------------------
 
 
