@@ -167,7 +167,7 @@ class ScanResumption:
             return
         now_s = LslClock().now()
         store = SessionStore.reopen(recorded.folder, environment=environment(), started_s=now_s, lock=lock)
-        close_cut_off(recorded.past, ScanStore(store), recorded.protocol.scanner)
+        close_cut_off(recorded.past, ScanStore(store))
         reason = completed_words(len(self.work.plans))
         store.close(ended_s=LslClock().now(), exit_status="completed", reason=reason)
 

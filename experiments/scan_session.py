@@ -143,7 +143,7 @@ def run_scan_session(
         scans = ScanStore(store)
         with store.transaction():
             store.set_display(asdict(opened.display))
-            close_cut_off(past, scans, loaded.protocol.scanner)
+            close_cut_off(past, scans)
             if not past.begun:
                 spec = loaded.protocol.stimuli.model_dump(mode="json")
                 store.add_thread(0, "scan", spec, {"name": "scan", **work.stimuli.provenance})

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from closedloop.protocol.sections.scan import Scanner
+from closedloop.protocol.scan import ScanProtocol
 from closedloop.scan.findings import RanBefore
 from closedloop.scan.ledger import PulseLedger
 from closedloop.scan.ports import Pulse
-from closedloop.scan.recorded import RecordedScan, read_scans
+from closedloop.scan.recorded import RecordedScan, read_scans, scan_protocol_of
 from closedloop.session import SessionReader
 from closedloop.session.scan_store import ScanStore
 
@@ -29,7 +29,7 @@ class ScanPast:
         next_scan, next_trial: numbers that are free.
         begun: thread and images are recorded.
         images: numbers of the images that are.
-        cut_off: runs without an end.
+        cut_off: runs without an end, each with the protocol that held in it.
     """
 
     completed: frozenset[str] = frozenset()
@@ -48,8 +48,12 @@ class ScanPast:
 
 
 def read_past(reader: SessionReader) -> ScanPast:
-    """Read how far a session came."""
-    scans, trials = read_scans(reader), reader.table("trials")
+    """Read how far a session came.
+
+    Raises:
+        SessionSchemaError: a protocol that a run was made by can't be read by this version.
+    """
+    scans, trials = read_scans(reader, scan_protocol_of(reader)), reader.table("trials")
     return ScanPast(
         completed=frozenset(scan.label for scan in scans if scan.status == "completed"),
         attempts=Counter(scan.label for scan in scans),
@@ -61,16 +65,28 @@ def read_past(reader: SessionReader) -> ScanPast:
     )
 
 
-def close_cut_off(past: ScanPast, scans: ScanStore, scanner: Scanner) -> None:
-    """Record of each run without an end that it was cut off, with its pulses in sum."""
+def close_cut_off(past: ScanPast, scans: ScanStore) -> None:
+    """Record of each run without an end that it was cut off, with its pulses in sum.
+
+    They are counted by the protocol that held in that run: the session may go on with another scanner.
+    """
     for run in past.cut_off:
-        ledger = PulseLedger(
-            scanner.model_copy(update={"volumes": run.volumes}), run.armed_s, ran_before(run)
-        )
-        for pulse in recorded_pulses(run):
-            ledger.tick(pulse.received_s)
-            ledger.feed(pulse)
-        scans.end(run.scan, run.last_s, "failed", CUT_OFF, ledger.summary())
+        assert run.protocol is not None  # noqa: S101  read_past reads each with its own
+        scans.end(run.scan, run.last_s, "failed", CUT_OFF, heard_again(run, run.protocol).summary())
+
+
+def heard_again(run: RecordedScan, protocol: ScanProtocol) -> PulseLedger:
+    """Return a ledger that has heard the pulses of a run as they came.
+
+    Args:
+        run: as recorded.
+        protocol: that held in it.
+    """
+    ledger = PulseLedger(protocol.scanner_of(run.volumes), run.armed_s, ran_before(run))
+    for pulse in recorded_pulses(run):
+        ledger.tick(pulse.received_s)
+        ledger.feed(pulse)
+    return ledger
 
 
 def ran_before(run: RecordedScan) -> RanBefore | None:
