@@ -22,7 +22,7 @@ class Run:
         run: its number.
         started_s: ``local_clock`` at its start.
         started_utc: the wall clock at that moment, ISO 8601.
-        first_s: ``local_clock`` of its first sample or marker.
+        first_s: ``local_clock`` of its first sample, marker or pulse.
         last_s: of its last one.
     """
 
@@ -37,7 +37,7 @@ def shifts(runs: Sequence[Run]) -> tuple[dict[int, float], list[str]]:
     """Return what to add to each run's times, and what there is to say about it.
 
     Args:
-        runs: in order; those without samples or markers need not be there.
+        runs: in order; those without samples, markers and pulses need not be there.
     """
     shift_s: dict[int, float] = {}
     notes: list[str] = []

@@ -50,7 +50,8 @@ class SessionRecording:
             session_id = reader.meta().get("session", reader.folder.name)
             runs, markers = reader.table("runs"), reader.table("markers")
             keys, infos = reader.table("streams"), reader.details("streams", "info")
-            pulses = reader.table("pulses").sort_values("time_s", kind="stable")
+            # run by run: a run after a restart of the machine is on a clock of its own
+            pulses = reader.table("pulses").sort_values(["run", "time_s"], kind="stable")
         self._infos: dict[tuple[str, int], Mapping[str, Any]] = {
             (str(role), int(run)): info
             for role, run, info in zip(keys["role"], keys["run"], infos, strict=True)
@@ -58,10 +59,12 @@ class SessionRecording:
         self._spans, left_out = self._find_spans()
         self.left_out: Sequence[LeftOut] = left_out
         times_s, marker_runs = markers["time_s"].to_numpy(), markers["run"].to_numpy()
-        shift_s, notes = shifts(self._runs(runs.to_dict("records"), marker_runs, times_s))
+        pulses_s, pulse_runs = pulses["time_s"].to_numpy(), pulses["run"].to_numpy()
+        told = (np.concatenate([times_s, pulses_s]), np.concatenate([marker_runs, pulse_runs]))
+        shift_s, notes = shifts(self._runs(runs.to_dict("records"), *told))
         self.notes: Sequence[str] = notes
         marker_times = times_s + _of_runs(shift_s, marker_runs)
-        pulse_times = pulses["time_s"].to_numpy() + _of_runs(shift_s, pulses["run"].to_numpy())
+        pulse_times = pulses_s + _of_runs(shift_s, pulse_runs)
         edges = [span.first_s + shift_s[span.run] for spans in self._spans.values() for span in spans]
         edges += pulse_times.tolist()
         if not edges and not len(marker_times):
@@ -136,13 +139,14 @@ class SessionRecording:
         return all(info[key] == first[key] for key in ("channels", "dtype", "nominal_hz"))
 
     def _runs(
-        self, rows: Sequence[Mapping[Any, Any]], marker_runs: np.ndarray[Any, Any], times_s: Float64
+        self, rows: Sequence[Mapping[Any, Any]], times_s: Float64, told_runs: np.ndarray[Any, Any]
     ) -> list[Run]:
+        """Return the runs that have a sample, or of which markers or pulses (``times_s``) are."""
         runs = []
         for row in rows:
             mine = [span for spans in self._spans.values() for span in spans if span.run == row["run"]]
             edges = [edge for span in mine for edge in (span.first_s, span.last_s)]
-            edges += times_s[marker_runs == row["run"]].tolist()
+            edges += times_s[told_runs == row["run"]].tolist()
             if edges:
                 started = (int(row["run"]), float(row["started_s"]), str(row["started_utc"]))
                 runs.append(Run(*started, first_s=min(edges), last_s=max(edges)))
