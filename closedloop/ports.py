@@ -291,8 +291,16 @@ class Chunk:
 
     @property
     def times_s(self) -> Float64:
-        """(n,) stamps in ``local_clock``."""
+        """(n,) stamps in ``local_clock``; NaN where the sender gave no time."""
         return self.stamps_raw_s + self.correction_s
+
+    @property
+    def span_s(self) -> tuple[float, float]:
+        """Earliest and latest of them; both the time of receipt if none is a number."""
+        known = self.times_s[np.isfinite(self.times_s)]
+        if not len(known):
+            return self.received_s, self.received_s
+        return float(known.min()), float(known.max())
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,8 @@ class _Held:
 
     chunk: Chunk
     times_s: Float64
-
-    @property
-    def first_s(self) -> float:
-        return float(self.times_s[0])
-
-    @property
-    def last_s(self) -> float:
-        return float(self.times_s[-1])
+    first_s: float
+    last_s: float
 
 
 class RecentSamples:
@@ -40,7 +34,7 @@ class RecentSamples:
 
     def add(self, chunk: Chunk) -> None:
         """Take a chunk; chunks come in order."""
-        held = _Held(chunk, chunk.times_s)
+        held = _Held(chunk, chunk.times_s, *chunk.span_s)
         self._held.append(held)
         self.newest_s = max(self.newest_s, held.last_s)
 

@@ -360,7 +360,7 @@ class SessionStore:
 
     def add_chunk(self, chunk: Chunk, written_s: float) -> None:
         """Record samples as they came."""
-        times = chunk.times_s
+        first_s, last_s = chunk.span_s
         self._do(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -371,8 +371,8 @@ class SessionStore:
                 chunk.values.shape[0],
                 chunk.values.shape[1],
                 chunk.values.dtype.name,
-                float(times[0]),
-                float(times[-1]),
+                first_s,
+                last_s,
                 chunk.correction_s,
                 chunk.uncertainty_s,
                 chunk.received_s,

@@ -33,16 +33,23 @@ class Continuity:
         """Split stamps where they jump.
 
         Args:
-            stamps_s: (n,) raw stamps, n at least 1, that follow on those of the call before.
+            stamps_s: (n,) raw stamps, n at least 1, that follow on those of the call before; a sender may give
+                NaN for a time.
 
         Yields:
             First and end index of a piece, and whether there is a gap before it.
         """
-        before_s = stamps_s[0] if self._last_s is None else self._last_s
-        steps_s = np.diff(stamps_s, prepend=before_s)
+        known = np.flatnonzero(np.isfinite(stamps_s))
+        if not len(known):
+            yield 0, len(stamps_s), False
+            return
+        before_s = stamps_s[known[0]] if self._last_s is None else self._last_s
+        # a sample without a time is taken to lie where the one before it does
+        newest = np.maximum.accumulate(np.where(np.isfinite(stamps_s), np.arange(len(stamps_s)), -1))
+        steps_s = np.diff(np.where(newest < 0, before_s, stamps_s[newest]), prepend=before_s)
         jumps = (steps_s > self._longest_step_s) | (steps_s < -_SHORTEST_GAP_S)
         cuts = np.flatnonzero(jumps)
         edges = [0, *(int(cut) for cut in cuts if cut > 0), len(stamps_s)]
         for start, stop in pairwise(edges):
             yield start, stop, bool(jumps[start])
-        self._last_s = float(stamps_s[-1])
+        self._last_s = float(stamps_s[known[-1]])

@@ -46,6 +46,7 @@ class Reader:
         self._segment = 0
         self._sequence = 0
         self._keep_alive = False
+        self._told_timeless = False
         self._keeper = Keeper(first)
         self._inlet = first.inlet
         sample_bytes = first.info.channels * np.dtype(first.info.dtype).itemsize
@@ -132,10 +133,18 @@ class Reader:
             if gap:
                 self._segment += 1
                 self._fit.restart()
-            newest_s = float(stamps_s[stop - 1])
+            known_s = stamps_s[start:stop][np.isfinite(stamps_s[start:stop])]
+            if len(known_s) < stop - start:
+                self._say_timeless(received_s)
+            # without any time, the moment of receipt chooses the correction; no sample is placed by it
+            newest_s = float(known_s[-1]) if len(known_s) else received_s - self._fit.newest_offset_s
             # the fit goes by local time, which the newest probe's offset gives well enough to look it up
             correction = self._fit.at(newest_s + self._fit.newest_offset_s)
-            change = self._monitor.heard(newest_s + correction.offset_s, received_s, correction.uncertainty_s)
+            change = None
+            if len(known_s):
+                change = self._monitor.heard(
+                    newest_s + correction.offset_s, received_s, correction.uncertainty_s
+                )
             if change is not None:
                 self._emit(change)  # before the samples, so that nothing is judged by them
             self._emit_chunk(
@@ -156,3 +165,9 @@ class Reader:
             self._monitor.limits = thresholds(
                 self._info.kind, self._info.nominal_hz, self._liveness, keep_alive=True
             )
+
+    def _say_timeless(self, now_s: float) -> None:
+        """Say once that samples come without a time; trials that need them are invalid."""
+        if not self._told_timeless:
+            self._told_timeless = True
+            self._emit(self._monitor.note(now_s, "samples came whose time stamp is not a number"))
