@@ -9,9 +9,11 @@ from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
+
 from closedloop.loop.history import History
 from closedloop.loop.threads import EvolutionThread
-from closedloop.ports import DisplayReport, StreamInfo
+from closedloop.ports import DisplayReport, Pixels, StreamInfo
 from closedloop.protocol.frames import plan_frames
 from closedloop.protocol.models import Protocol
 from closedloop.protocol.scan import ScanProtocol
@@ -64,13 +66,16 @@ _NEVER = (
     "references.random_codes",
 )
 
+# Another processor, GPU or version of a library may round a colour value the other way.
+_LAST_BITS = 2
+
 # How pulses come in and what is done about odd ones changes nothing of what is shown, nor does a further run.
 _SCAN_FREE = (
     "runs.count",
     "scanner.trigger*",
     "scanner.policy*",
     "scanner.wait_s",
-    "scanner.simulate*",
+    "scanner.simulate.*",
     "output.*",
     "lsl.*",
     "notes",
@@ -136,6 +141,16 @@ def reference_differences(history: History, threads: Sequence[EvolutionThread]) 
     return found
 
 
+def reference_count_differences(history: History, protocol: Protocol) -> list[Difference]:
+    """Compare how many references are to be shown with how many there are; none can be added to a session."""
+    wanted = protocol.references.per_generation
+    there = min((len(images) for images in history.references or ()), default=wanted)
+    if wanted <= there:
+        return []
+    what = "references.per_generation"
+    return [Difference(what, f"of {there} references in the session", str(wanted), Weight.NEVER)]
+
+
 def environment_differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
     """Compare program, packages and machine."""
     keys = ("program", "git_commit", "python", "packages", "platform", "hostname", "cpu", "gpu")
@@ -143,18 +158,17 @@ def environment_differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> l
     return [Difference(key, _short(a), _short(b), Weight.NOTE) for key, a, b in _pairs("", before, after)]
 
 
-def display_differences(was: Mapping[str, Any], now: DisplayReport, protocol: Protocol) -> list[Difference]:
+def display_differences(
+    was: Mapping[str, Any], now: DisplayReport, protocol: Protocol | ScanProtocol
+) -> list[Difference]:
     """Compare displays: durations in other numbers of frames are another experiment."""
     if not was:
         return []
     found = []
     hz, tolerance = float(was["refresh_hz"]), protocol.display.refresh_tolerance
-    before, after = (plan_frames(protocol.presentation, period) for period in (was["period_s"], now.period_s))
-    frames_differ = (before.on_frames, before.off_frames, before.iti_frames, before.flicker_frames) != (
-        after.on_frames,
-        after.off_frames,
-        after.iti_frames,
-        after.flicker_frames,
+    # in the scanner durations are put on whole frames of what is measured then
+    frames_differ = isinstance(protocol, Protocol) and _frames(protocol, was["period_s"]) != _frames(
+        protocol, now.period_s
     )
     if abs(now.refresh_hz - hz) > tolerance * hz or frames_differ:
         what = f"refresh (within {100 * tolerance:g} %)"
@@ -165,6 +179,27 @@ def display_differences(was: Mapping[str, Any], now: DisplayReport, protocol: Pr
     if was["paced_by"] != now.paced_by:
         found.append(Difference("frames paced by", was["paced_by"], now.paced_by, Weight.CHANGE))
     return found
+
+
+def _frames(protocol: Protocol, period_s: float) -> tuple[Any, ...]:
+    planned = plan_frames(protocol.presentation, period_s)
+    return planned.on_frames, planned.off_frames, planned.iti_frames, planned.flicker_frames
+
+
+def pixel_differences(what: str, shown: Pixels, again: Pixels, then: str = "") -> list[Difference]:
+    """Compare a picture with how it was shown; its last bits may be another device's.
+
+    Args:
+        what: the picture.
+        shown: ``(h, w, 3)`` uint8, as recorded.
+        again: the same shape, as it is made now.
+        then: what is done about it.
+    """
+    most = int(np.abs(again.astype(np.int16) - shown.astype(np.int16)).max())
+    if not most:
+        return []
+    weight = Weight.NOTE if most <= _LAST_BITS else Weight.CHANGE
+    return [Difference(what, "as shown", f"different by up to {most} of 255{then}", weight)]
 
 
 def stream_differences(was: Mapping[str, Mapping[str, Any]], now: Sequence[StreamInfo]) -> list[Difference]:

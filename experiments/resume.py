@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from closedloop.loop.relive import relive
 from closedloop.loop.stopping import why_out_of_time, why_stopped
 from closedloop.loop.threads import EvolutionThread
@@ -22,7 +20,9 @@ from experiments.differences import (
     display_differences,
     environment_differences,
     generator_differences,
+    pixel_differences,
     protocol_differences,
+    reference_count_differences,
     reference_differences,
     stream_differences,
 )
@@ -36,9 +36,6 @@ from experiments.rig import OpenedRig
 from experiments.session import Past
 from experiments.way_on import RESUME
 from hardware.clock import LslClock
-
-# Another processor, GPU or version of torch may round a colour value the other way.
-_LAST_BITS = 2
 
 
 @remembered()
@@ -110,6 +107,7 @@ class Resumption:
         self.loaded = load_recorded(recorded.recorded_protocol, recorded.folder, load)
         changes.note(edited_copies(recorded.folder, recorded.recorded_protocol.copies))
         changes.note(protocol_differences(recorded.protocol, self.loaded.protocol))
+        changes.note(reference_count_differences(recorded.history, self.loaded.protocol))
         changes.refuse()
         changes.note(environment_differences(recorded.environment, environment()))
         history = replace(recorded.history, lenient=accept)
@@ -214,21 +212,16 @@ def _begin(folder: Path, overrides: Sequence[str], lock: SessionLock, resume_by:
 def _rendering_differences(recorded: RecordedSession, threads: Sequence[EvolutionThread]) -> list[Difference]:
     """Render one recorded image of each thread again and compare it with what was shown."""
     history = recorded.history
-    found = []
+    found: list[Difference] = []
     for thread, bred in zip(threads, history.open or (), strict=False):
         rows = [row for row, image in enumerate(bred.images) if image in history.pixels]
         if not rows:
             continue
         image = bred.images[rows[-1]]
-        again = thread.generator.render(bred.population.codes[rows[-1:]])[0].astype(np.int16)
-        shown = history.pixels[image].astype(np.int16)
-        if again.shape != shown.shape:
-            continue  # another generator; that is told with the generators
-        most = int(np.abs(again - shown).max())
-        if most:
-            what = f"image {image}, rendered again"
-            weight = Weight.NOTE if most <= _LAST_BITS else Weight.CHANGE
-            found.append(Difference(what, "as shown", f"different by up to {most} of 255", weight))
+        again = thread.generator.render(bred.population.codes[rows[-1:]])[0]
+        shown = history.pixels[image]
+        if again.shape == shown.shape:  # else it is another generator; that is told with the generators
+            found += pixel_differences(f"image {image}, rendered again", shown, again)
     return found
 
 

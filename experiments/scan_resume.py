@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from closedloop.protocol.load import load_scan
@@ -21,12 +20,19 @@ from closedloop.session import SessionReader, SessionStore, database
 from closedloop.session.lock import SessionLock
 from closedloop.session.scan_store import ScanStore
 from experiments.changes import Changes
-from experiments.differences import Difference, Weight, environment_differences, protocol_differences
+from experiments.differences import (
+    Difference,
+    Weight,
+    display_differences,
+    environment_differences,
+    protocol_differences,
+)
 from experiments.environment import environment
 from experiments.evolution import finish, say
 from experiments.logfile import remembered
 from experiments.recorded_ground import RecordedGround, read_ground
 from experiments.recorded_protocol import edited_copies, keep_changed, load_recorded, protocol_of_unbegun
+from experiments.scan_pictures import with_recorded_pictures
 from experiments.scan_session import GoingOn, OpenedScanRig, ScanWork
 from experiments.scanner import make_work, perform
 from experiments.way_on import RESUME
@@ -120,8 +126,9 @@ class ScanResumption:
         changes.note(environment_differences(recorded.environment, environment()))
         self.work = make_work(loaded, begun=recorded.past.begun)
         if recorded.past.begun:
-            changes.note(_image_differences(recorded.folder, self.work))
-        if loaded.protocol == recorded.protocol:
+            self.work, pictures = with_recorded_pictures(recorded.folder, self.work)
+            changes.note(pictures)
+        if not changes.accepted:  # another design is drawn otherwise
             changes.note(_plan_differences(recorded.plans, self.work))
         changes.refuse()
 
@@ -151,10 +158,7 @@ class ScanResumption:
             SessionChangedError: it would be another experiment.
         """
         recorded, changes, loaded = self._recorded, self._changes, self.work.loaded
-        if recorded.display:
-            hz, now_hz = float(recorded.display["refresh_hz"]), opened.display.refresh_hz
-            if abs(now_hz - hz) > loaded.protocol.display.refresh_tolerance * hz:
-                changes.note([Difference("refresh", f"{hz:.2f} Hz", f"{now_hz:.2f} Hz", Weight.CHANGE)])
+        changes.note(display_differences(recorded.display, opened.display, loaded.protocol))
         changes.refuse()
         kept = keep_changed(loaded, recorded.protocol, recorded.folder, recorded.last_run + 1)
         amended = {**recorded.lost_meta, **kept}
@@ -212,25 +216,3 @@ def _rows(plan: RunPlan, numbers: Mapping[str, int]) -> list[tuple[Any, ...]]:
         )
         for event in plan.events
     ]
-
-
-def _image_differences(folder: Path, work: ScanWork) -> list[Difference]:
-    """Compare the images with those that are recorded."""
-    images = ScanImages(work.stimuli, work.plans)
-    found = []
-    with SessionReader(folder) as reader:
-        recorded = dict(
-            zip(*(reader.table("images")[name].tolist() for name in ("image", "source")), strict=True)
-        )
-        for name, number in images.numbers.items():
-            if number not in recorded:
-                continue  # of a run that was added
-            shown = reader.pixels(number)
-            same = (
-                recorded[number] == name
-                and shown is not None
-                and np.array_equal(shown, images.pixels(number))
-            )
-            if not same:
-                found.append(Difference(f"image {name}", "as recorded", "another one", Weight.NEVER))
-    return found

@@ -201,6 +201,14 @@ def test_a_session_cut_off_at_its_very_end_is_closed(folder: Path) -> None:
     assert (folder / "report.html").is_file()
 
 
+def test_references_that_the_session_has_not_can_not_be_shown(tmp_path: Path) -> None:
+    first = prepare(tmp_path / "one", *SHORT, "references.random_codes=1", respond=answer, clock=HastyClock())
+    first.run()
+    with pytest.raises(SessionChangedError, match="of 1 references in the session, now 2") as refused:
+        go_on(first.folder, "references.per_generation=2", accept_changes=True)
+    assert "begin a new session" in refused.value.remedy
+
+
 def test_a_folder_without_a_session_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SessionError, match="start again"):
         resume_session(tmp_path)
