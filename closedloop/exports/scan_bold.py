@@ -13,17 +13,21 @@ from typing import Any
 from closedloop.exports.files import write_whole
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.scan.recorded import RecordedScan, task_words
+from closedloop.scan.run_tr import run_tr
 
 _HEADER_BYTES = 352
 
 
 def repetition_time_s(scan: RecordedScan, protocol: ScanProtocol) -> tuple[float, str]:
-    """Return the TR, and where it is from: the protocol's, unless the pulses say that it was another."""
-    nominal_s = protocol.scanner.tr_s
-    fitted_s = scan.ledger.get("tr_fitted_s")
-    if fitted_s is not None and abs(fitted_s / nominal_s - 1) > protocol.scanner.tr_tolerance:
-        return round(float(fitted_s), 6), f"measured by its triggers; the protocol has {nominal_s:g} s"
-    return nominal_s, "the protocol's; its triggers agree" if fitted_s is not None else "the protocol's"
+    """Return the TR, and where it is from: the protocol's, unless the pulses say for sure that it was another."""
+    tr = run_tr(scan, protocol)
+    source = {
+        "off": f"measured by its triggers; the protocol has {protocol.scanner.tr_s:g} s",
+        "agrees": "the protocol's; its triggers agree",
+        "unsure": "the protocol's; its triggers do not say for sure that it was another",
+        "untold": "the protocol's",
+    }
+    return round(tr.tr_s, 6), source[tr.verdict]
 
 
 def bold_sidecar(scan: RecordedScan, protocol: ScanProtocol, *, stand_in: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from closedloop.ports import Float64
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.report.words import count, decimals, listed
 from closedloop.scan.recorded import RecordedScan
+from closedloop.scan.run_tr import run_tr
 from closedloop.scan.settled import SettledScan, settle
 
 ODD = {
@@ -191,11 +192,10 @@ def _faults(course: ScanCourse, protocol: ScanProtocol) -> list[str]:
             if ending.get("sure")
             else "Its first pulse may have been missed: count the volumes of its images (see below)."
         )
-    nominal_s = protocol.scanner.tr_s
-    off = course.tr_fitted_s / nominal_s - 1
-    if abs(off) > protocol.scanner.tr_tolerance:
+    tr = run_tr(scan, protocol)
+    if tr.off:
         faults.append(
-            f"The TR was {course.tr_fitted_s:.4f} s, not {nominal_s:g} s: onsets planned in volumes drift"
+            f"The TR was {tr.tr_s:.4f} s, not {protocol.scanner.tr_s:g} s: onsets planned in volumes drift"
             " against the volumes."
         )
     odd = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from closedloop.protocol.sections.scan import Scanner
 from closedloop.scan.findings import PulseFinding
-from closedloop.scan.fit import NEAR, SETTLED, RunningFit
+from closedloop.scan.fit import NEAR, SETTLED, RunningFit, TrFit
 
 SURE = 4.3
 """Standard errors by which a TR must be off to be called so."""
@@ -24,6 +24,21 @@ _DRIFT_FROM = 20  # pulses; a parabola through fewer says nothing
 _DRIFT_EVERY = 4
 
 
+def believed_se_s(fit: TrFit, scanner: Scanner) -> float:
+    """Return the TR's standard error; the protocol's jitter is believed even where the first pulses lie well."""
+    return fit.tr_se_s * max(scanner.jitter_ms / 1000, fit.scale_s) / fit.scale_s
+
+
+def is_off(fit: TrFit, scanner: Scanner) -> bool:
+    """Return whether the pulses say for sure that the TR is not the protocol's."""
+    if fit.n < SETTLED:
+        return False
+    se_s = believed_se_s(fit, scanner)
+    sure = SURE_OF_FEW if fit.n < FEW else SURE
+    tolerance_s = scanner.tr_tolerance * scanner.tr_s
+    return abs(fit.tr_s - scanner.tr_s) > max(tolerance_s + SURE_BEYOND * se_s, sure * se_s)
+
+
 class TrJudge:
     """Says, once each, that the TR is not the protocol's and that it changes.
 
@@ -32,16 +47,16 @@ class TrJudge:
     """
 
     def __init__(self, scanner: Scanner) -> None:
+        self._scanner = scanner
         self._tr_s = scanner.tr_s
         self._tolerance_s = scanner.tr_tolerance * scanner.tr_s
-        self._jitter_s = scanner.jitter_ms / 1000
         self.tr_told = False
         self.drift_told = False
 
     def judge(self, running: RunningFit, pulse: int, time_s: float, volume: int) -> list[PulseFinding]:
         """Return what the fit tells after a pulse was added to it."""
         findings = []
-        if not self.tr_told and running.n >= SETTLED:
+        if not self.tr_told:
             findings += self._tr(running, pulse, time_s, volume)
         if not self.drift_told and running.n >= max(NEAR, _DRIFT_FROM) and running.n % _DRIFT_EVERY == 0:
             findings += self._drift(running, pulse, time_s, volume)
@@ -61,22 +76,22 @@ class TrJudge:
 
     def _tr(self, running: RunningFit, pulse: int, time_s: float, volume: int) -> list[PulseFinding]:
         fit = running.fit(0.0)
-        if fit is None:
-            return []
-        # the protocol's jitter is believed even where the first pulses happen to lie well
-        se_s = fit.tr_se_s * max(self._jitter_s, fit.scale_s) / fit.scale_s
-        off_s = fit.tr_s - self._tr_s
-        sure = SURE_OF_FEW if fit.n < FEW else SURE
-        if abs(off_s) <= max(self._tolerance_s + SURE_BEYOND * se_s, sure * se_s):
+        if fit is None or not is_off(fit, self._scanner):
             return []
         self.tr_told = True
+        off_s = fit.tr_s - self._tr_s
         percent = 100 * off_s / self._tr_s
         words = (
             f"The TR is {fit.tr_s:.4f} s, not the protocol's {self._tr_s:g} s ({percent:+.2f} %), by {fit.n} "
             f"pulses. Onsets keep to seconds from the run's start, so after 100 volumes they would come "
             f"{abs(100 * off_s):.2f} s {'before' if off_s > 0 else 'after'} the volumes that they are planned on."
         )
-        detail = {"tr_nominal_s": self._tr_s, "tr_fitted_s": fit.tr_s, "tr_se_s": se_s, "pulses": fit.n}
+        detail = {
+            "tr_nominal_s": self._tr_s,
+            "tr_fitted_s": fit.tr_s,
+            "tr_se_s": believed_se_s(fit, self._scanner),
+            "pulses": fit.n,
+        }
         return [PulseFinding("tr_off", time_s, words, pulse=pulse, volume=volume, detail=detail)]
 
     def _drift(self, running: RunningFit, pulse: int, time_s: float, volume: int) -> list[PulseFinding]:
