@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cut_session import HastyClock, answer, content
-from simulated_session import resume
+from cut_session import SHORT, HastyClock, answer, content
+from simulated_session import prepare, resume
 
 from closedloop.errors import SessionChangedError, SessionError
 from closedloop.session import SessionReader, SessionStore
@@ -202,9 +202,11 @@ def test_a_session_cut_off_at_its_very_end_is_closed(folder: Path) -> None:
 
 
 def test_references_that_the_session_has_not_can_not_be_shown(tmp_path: Path) -> None:
-    first = prepare(tmp_path / "one", *SHORT, "references.random_codes=1", respond=answer, clock=HastyClock())
+    first = prepare(
+        tmp_path / "one", *SHORT, "references.per_generation=0", respond=answer, clock=HastyClock()
+    )
     first.run()
-    with pytest.raises(SessionChangedError, match="of 1 references in the session, now 2") as refused:
+    with pytest.raises(SessionChangedError, match="of 0 references in the session, now 2") as refused:
         go_on(first.folder, "references.per_generation=2", accept_changes=True)
     assert "begin a new session" in refused.value.remedy
 
