@@ -15,7 +15,7 @@ from closedloop.session.salvage.pages import near
 from closedloop.session.salvage.runs import mend_runs
 from closedloop.session.salvage.scans import mend_scans, name_missing, shown_by_scans
 from closedloop.session.salvage.tables import Table
-from closedloop.session.salvage.work import Rows, dicts, drop, is_no_json, listed, put
+from closedloop.session.salvage.work import Rows, dicts, drop, drop_orphans, is_no_json, listed, put
 
 
 def mend(tables: Rows) -> list[str]:
@@ -130,14 +130,14 @@ def _parents(tables: Rows) -> list[str]:
 
 def _trials(tables: Rows) -> list[str]:
     """A trial is complete with its run, thread and image, and a valid one with its response."""
-    missing = []
+    missing: list[str] = []
     trials, responses = tables["trials"], tables["responses"]
     runs, threads = set(tables["runs"].column("run")), set(tables["threads"].column("thread"))
-    drop(tables["images"], lambda row: row["thread"] not in threads)
+    missing += drop_orphans(tables["images"], lambda row: row["thread"] not in threads, "thread")
     images = set(tables["images"].column("image"))
     for name in ("chunks", "streams", "markers", "events", "clock_probes", "stream_states"):
-        drop(tables[name], lambda row: row["run"] not in runs)
-    drop(tables["generations"], lambda row: row["thread"] not in threads)
+        missing += drop_orphans(tables[name], lambda row: row["run"] not in runs, "run")
+    missing += drop_orphans(tables["generations"], lambda row: row["thread"] not in threads, "thread")
     gone = drop(
         trials,
         lambda row: row["run"] not in runs or row["thread"] not in threads or row["image"] not in images,
@@ -164,7 +164,7 @@ def _trials(tables: Rows) -> list[str]:
         missing.append(
             f"{listed('trial', [key[0] for key in without_trial])}, of which only the response was left"
         )
-    drop(tables["scores"], lambda row: row["image"] not in images)
+    missing += drop_orphans(tables["scores"], lambda row: row["image"] not in images, "image")
     return missing
 
 
@@ -214,10 +214,14 @@ def _gaps(tables: Rows) -> list[str]:
     trials = sorted({int(row["trial"]) for row in dicts(tables["trials"])})
     said = [json.loads(str(text)).get("trial") for text in tables["markers"].column("payload")]
     numbers = [number for number in said if isinstance(number, int)]
-    images = sorted(int(row["image"]) for row in dicts(tables["images"]))
+    images, markers, events = (
+        sorted(int(row[what]) for row in dicts(tables[f"{what}s"])) for what in ("image", "marker", "event")
+    )
     for what, known, first, last in (
         ("trial", trials, min(numbers, default=trials[0] if trials else 0), max(numbers, default=-1)),
         ("image", images, images[0] if images else 0, -1),
+        ("marker", markers, 1, -1),
+        ("event", events, 1, -1),
     ):
         if known:
             gone = sorted(set(range(min(*known, first), max(*known, last) + 1)) - set(known))

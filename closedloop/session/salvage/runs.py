@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import cast
 
-from closedloop.session.salvage.work import Rows, dicts, put
+from closedloop.session.salvage.work import Rows, dicts, listed, put
 
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _APART_S = 1.0
+_ENOUGH = 2
+
+# Tables whose rows name their run, and the columns that tell when they were written.
+_NAMING: Mapping[str, Sequence[str]] = {
+    "trials": ("ordered_s", "judged_s"),
+    "streams": (),
+    "chunks": ("written_s",),
+    "clock_probes": ("time_s",),
+    "stream_states": ("time_s",),
+    "markers": ("time_s",),
+    "events": ("time_s",),
+    "scans": ("armed_s", "ended_s"),
+    "pulses": ("received_s",),
+    "presses": ("received_s",),
+}
+
+
+@dataclass
+class _Records:
+    """What is left of a run beside its own row: how many rows, and the times in them, ``local_clock`` seconds."""
+
+    rows: int = 0
+    times_s: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -22,59 +47,75 @@ class _Span:
     first_utc: datetime
 
     def at(self, time_s: float) -> datetime:
-        return self.first_utc + timedelta(seconds=time_s - self.first_s)
+        return _shifted(self.first_utc, time_s - self.first_s)
 
 
 def mend_runs(tables: Rows) -> list[str]:
-    """Put a stand-in for each run that trials name and that is not there; say what is missing."""
-    missing = []
-    trials = dicts(tables["trials"])
-    runs = {row["run"] for row in trials}
+    """Put a stand-in for each run that other rows name and that is not there; say what is missing."""
+    missing: list[str] = []
+    named = _named(tables)
     known = set(tables["runs"].column("run"))
     # one row more or less: a wrong number in a damaged row does not make a run
-    for run in sorted(run for run in runs - known if sum(row["run"] == run for row in trials) > 1):
-        first_s, last_s = _times_of(run, trials)
+    for run, records in sorted(named.items()):
+        if run in known or records.rows < _ENOUGH or not records.times_s:
+            continue
+        first_s, last_s = min(records.times_s), max(records.times_s)
         put(
             tables["runs"],
             run=run,
             started_s=first_s,
-            started_utc=_began(tables, trials, run, first_s, last_s).isoformat(timespec="milliseconds"),
+            started_utc=_began(tables, named, run, first_s, last_s).isoformat(timespec="milliseconds"),
             reason="the record of this run was lost and replaced in a salvage",
             environment="{}",
         )
-        missing.append(f"the record of run {run} (a stand-in begins with its first trial)")
+        known.add(run)
+        missing.append(f"the record of run {run} (a stand-in begins with the first that is left of it)")
+    numbers = {int(run) for run in known if isinstance(run, int)}
+    gone = set(range(max(numbers, default=-1) + 1)) - numbers
+    if gone:
+        missing.append(f"{listed('run', gone)}, of which hardly anything is left")
     return missing
 
 
-def _times_of(run: int, trials: Iterable[dict[str, Any]]) -> tuple[float, float]:
-    own = [row for row in trials if row["run"] == run]
-    ordered = [row["ordered_s"] for row in own]
-    return min(ordered), max([*ordered, *(row["judged_s"] for row in own if row["judged_s"] is not None)])
+def _named(tables: Rows) -> dict[int, _Records]:
+    """Return what all tables but that of the runs have of each run."""
+    found: defaultdict[int, _Records] = defaultdict(_Records)
+    for name, columns in _NAMING.items():
+        table = tables[name]
+        of_run, of_times = table.index("run"), [table.index(column) for column in columns]
+        for row in table.rows.values():
+            records = found[cast("int", row[of_run])]
+            records.rows += 1
+            times = (row[at] for at in of_times)
+            records.times_s += [
+                time for time in times if isinstance(time, (int, float)) and math.isfinite(time)
+            ]
+    return found
 
 
-def _began(tables: Rows, trials: list[dict[str, Any]], run: int, first_s: float, last_s: float) -> datetime:
-    """Return the wall clock at a lost run's first trial: by its own events, or by the runs beside it."""
+def _began(tables: Rows, named: Mapping[int, _Records], run: int, first_s: float, last_s: float) -> datetime:
+    """Return the wall clock at the first that is left of a lost run: by its own events, or by the runs beside it."""
     for event in sorted(dicts(tables["events"]), key=lambda row: float(row["time_s"])):
         utc = _utc(event["utc"])
         if event["run"] == run and utc is not None:
-            return utc + timedelta(seconds=first_s - event["time_s"])
-    spans = _spans(tables, trials)
+            return _shifted(utc, first_s - event["time_s"])
+    spans = _spans(tables, named)
     before = [number for number in spans if number < run]
     if before:
         earlier = spans[max(before)]
         if first_s >= earlier.last_s:  # one clock, as far as it can be told
             return earlier.at(first_s)
-        return earlier.at(earlier.last_s) + timedelta(seconds=_APART_S)
+        return _shifted(earlier.at(earlier.last_s), _APART_S)
     after = [number for number in spans if number > run]
     if after:
         later = spans[min(after)]
         if last_s <= later.first_s:
             return later.at(first_s)
-        return later.first_utc - timedelta(seconds=last_s - first_s + _APART_S)
+        return _shifted(later.first_utc, first_s - last_s - _APART_S)
     return _UNKNOWN
 
 
-def _spans(tables: Rows, trials: list[dict[str, Any]]) -> dict[int, _Span]:
+def _spans(tables: Rows, named: Mapping[int, _Records]) -> dict[int, _Span]:
     """Return the runs whose wall clock is known."""
     found = {}
     for row in dicts(tables["runs"]):
@@ -83,10 +124,18 @@ def _spans(tables: Rows, trials: list[dict[str, Any]]) -> dict[int, _Span]:
             continue
         last_s = row["ended_s"]
         if last_s is None:
-            own = any(trial["run"] == row["run"] for trial in trials)
-            last_s = _times_of(row["run"], trials)[1] if own else row["started_s"]
+            own = named.get(row["run"], _Records()).times_s
+            last_s = max([row["started_s"], *own])
         found[row["run"]] = _Span(row["started_s"], last_s, utc)
     return found
+
+
+def _shifted(when: datetime, seconds: float) -> datetime:
+    """Return another time; the same if the distance is damaged and makes no sense."""
+    try:
+        return when + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):
+        return when
 
 
 def _utc(text: object) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from closedloop.session.salvage.work import Rows, dicts, drop, listed, put
+from closedloop.session.salvage.work import Rows, dicts, drop_orphans, listed, put
 
 _OF_A_SCAN = ("planned", "pulses", "presses")
 
@@ -18,12 +18,12 @@ def mend_scans(tables: Rows, protocol: dict[str, Any]) -> list[str]:
         protocol: of the session; empty if it is lost.
     """
     runs, images = set(tables["runs"].column("run")), set(tables["images"].column("image"))
-    for name in ("scans", "pulses", "presses"):
-        drop(tables[name], lambda row: row["run"] not in runs)
     missing = []
-    gone = drop(tables["planned"], lambda row: row["image"] is not None and row["image"] not in images)
-    if gone:
-        missing.append(f"{len(gone)} planned events, whose image is lost")
+    for name in ("scans", "pulses", "presses"):
+        missing += drop_orphans(tables[name], lambda row: row["run"] not in runs, "run")
+    missing += drop_orphans(
+        tables["planned"], lambda row: row["image"] is not None and row["image"] not in images, "image"
+    )
     known = set(tables["scans"].column("scan"))
     counts: dict[int, int] = {}
     for name in _OF_A_SCAN:
@@ -35,9 +35,7 @@ def mend_scans(tables: Rows, protocol: dict[str, Any]) -> list[str]:
             known.add(scan)
             missing.append(f"the record of scan run {scan} (a stand-in has what its plan and pulses tell)")
     for name in _OF_A_SCAN:
-        gone = drop(tables[name], lambda row: row["scan"] not in known)
-        if gone:
-            missing.append(f"{len(gone)} rows of table {name}, whose scan run is lost")
+        missing += drop_orphans(tables[name], lambda row: row["scan"] not in known, "scan run")
     return missing
 
 

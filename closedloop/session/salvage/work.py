@@ -27,6 +27,18 @@ def drop(table: Table, unwanted: Callable[[dict[str, Any]], bool]) -> list[tuple
     return gone
 
 
+def drop_orphans(table: Table, unwanted: Callable[[dict[str, Any]], bool], parent: str) -> list[str]:
+    """Take rows out of a table whose parent is lost; say how many, if any.
+
+    Args:
+        table: to take them out of.
+        unwanted: whether a row is to go.
+        parent: what is lost of them, in words.
+    """
+    n = len(drop(table, unwanted))
+    return [f"{n} {'row' if n == 1 else 'rows'} of table {table.name}, whose {parent} is lost"] if n else []
+
+
 def put(table: Table, **values: Any) -> None:
     """Put a row into a table; columns that are not named are NULL."""
     row = [values.get(column.name) for column in table.columns]
