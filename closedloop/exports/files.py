@@ -32,18 +32,42 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise DiskError(
-            str(path),
-            found=error.strerror or str(error),
-            expected="to be able to write",
-            remedy="Make room on the disk or check the folder's permissions; the session file is unharmed.",
+        raise _refused(path, error, "to be able to write", "Make room on the disk or check") from error
+    return path
+
+
+def remove(path: Path) -> Path:
+    """Remove a file, and return its path.
+
+    Raises:
+        DiskError: it can't be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _refused(
+            path, error, "to be able to remove it", "Close what holds it open, and check"
         ) from error
     return path
+
+
+def with_suffix(at: Path, suffix: str) -> Path:
+    """Return the path of one of several files of one name: ``run-1`` and ``bold.json``, ``run-1_bold.json``."""
+    return at.with_name(f"{at.name}_{suffix}")
 
 
 def write_text(path: Path, text: str) -> Path:
     """Write a UTF-8 text file whole."""
     return write_whole(path, lambda temporary: _put_text(temporary, text))
+
+
+def _refused(path: Path, error: OSError, expected: str, remedy: str) -> DiskError:
+    return DiskError(
+        str(path),
+        found=error.strerror or str(error),
+        expected=expected,
+        remedy=f"{remedy} the folder's permissions; the session file is unharmed.",
+    )
 
 
 def _put_text(path: Path, text: str) -> None:
