@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from closedloop.exports.bids_common import PARTICIPANTS, description, label_of, participants, write_json
+from closedloop.exports.bids_common import STIMULI, Entities, label_of, write_json
+from closedloop.exports.bids_shared import write_shared
 from closedloop.exports.files import write_text
 from closedloop.exports.presentation import presentation
 from closedloop.exports.scan_bold import bold_sidecar, repetition_time_s, write_stand_in
@@ -18,7 +19,6 @@ from closedloop.exports.scan_events import describe_columns, events_tsv, off_wor
 from closedloop.exports.scan_names import entities
 from closedloop.exports.scan_physio import physio, physio_sidecar, write_physio
 from closedloop.exports.scan_stimuli import stimulus_files, write_stimuli
-from closedloop.exports.session_time import start_of
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.scan.recorded import read_scans, scan_protocol_of, task_words
 from closedloop.scan.settled import SettledScan, settle_all
@@ -27,12 +27,12 @@ from closedloop.session import SessionReader
 _README = """# {session}
 
 One session in a scanner. The subject was {task}.
-This folder holds what the computer at the scanner knows; the images come from the scanner.
+`{folder}/` holds what the computer at the scanner knows; the images come from the scanner.
 
 - `*_events.tsv`: what was shown when, in seconds from the first stored volume, with responses.
 - `*_physio.tsv.gz`: the scanner's triggers as they came, volumes and responses, 1000 samples a second.
 - `*_bold.json`: what is known of the images, to be joined with what their converter writes.
-- `stimuli/`: each image as it was shown.
+- `{stimuli}/`: each image as it was shown.
 
 ## Runs
 
@@ -53,7 +53,7 @@ validator says SIDECAR_WITHOUT_DATAFILE of these, rightly."""
 
 
 def write_scan_bids(reader: SessionReader, to: Path, *, stand_in: bool | None = None) -> list[Path]:
-    """Write a scanner session as a BIDS dataset, also one that crashed.
+    """Write a scanner session as a BIDS dataset, or into one that holds others; also one that crashed.
 
     Args:
         reader: of the session.
@@ -66,32 +66,30 @@ def write_scan_bids(reader: SessionReader, to: Path, *, stand_in: bool | None = 
 
     Raises:
         SessionError: the session can't be read.
-        DiskError: the files can't be written.
+        DiskError: the files can't be written, or the dataset there can't take the session in.
     """
     protocol = scan_protocol_of(reader)
     if stand_in is None:
         stand_in = protocol.scanner.simulate is not None
     session = reader.meta().get("session", reader.folder.name)
-    subject = label_of(protocol.subject.id)
-    label = start_of(reader).strftime("%Y%m%d%H%M%S")
-    place = to / f"sub-{subject}" / f"ses-{label}" / "func"
-    stem = f"sub-{subject}_ses-{label}_task-{label_of(protocol.output.experiment)}"
+    own = Entities.of(reader, protocol.subject)
+    place = to / own.folder("func")
+    stem = f"{own.stem}_task-{label_of(protocol.output.experiment)}"
     scans = settle_all(read_scans(reader, protocol))
     names = {scan: f"{stem}_{name}" for scan, name in entities(scans, protocol).items()}
     readme = _README.format(
         session=session,
+        folder=own.folder("func"),
+        stimuli=f"{STIMULI}/{own.stem}",
         task=task_words(protocol),
         runs=_runs(scans, names) or "None was armed.",
         images=_STAND_IN if stand_in else _WANTED,
     )
     written = [
-        write_json(to / "dataset_description.json", description(session)),
-        write_text(to / "README.md", readme),
-        write_text(to / "participants.tsv", participants(protocol.subject, subject)),
-        write_json(to / "participants.json", PARTICIPANTS),
-        *write_stimuli(reader, to / "stimuli"),
+        *write_shared(to, own, session, protocol.subject, readme),
+        *write_stimuli(reader, to / STIMULI / own.stem),
     ]
-    files = stimulus_files(reader)
+    files = {image: own.stimulus(name) for image, name in stimulus_files(reader).items()}
     for scan in scans:
         at = place / names[scan.scan]
         held = scan.protocol or protocol

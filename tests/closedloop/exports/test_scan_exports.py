@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from bids_validation import bids_errors
 from scan_session_factory import ABORTED, PROTOCOL, Attempt, ScanPlan, write_scan_session
 
 from closedloop.exports import export_bids, export_nwb, export_session
@@ -45,19 +44,8 @@ def sidecar(dataset: Path, run: str, suffix: str) -> dict[str, Any]:
     return found
 
 
-def errors(dataset: Path) -> list[str]:
-    validator = Path(sys.executable).parent / "bids-validator-deno"
-    if not validator.exists():
-        pytest.skip("bids-validator-deno is not installed")
-    done = subprocess.run(
-        [str(validator), "--json", str(dataset)], capture_output=True, text=True, check=False
-    )
-    issues = json.loads(done.stdout)["issues"]["issues"]
-    return [f"{one['code']} {one['location']}" for one in issues if one.get("severity") == "error"]
-
-
 def test_the_dataset_is_valid(dataset: Path) -> None:
-    assert errors(dataset) == []
+    assert bids_errors(dataset) == []
 
 
 def test_images_stand_in_only_for_those_of_a_simulated_scanner(
@@ -183,7 +171,7 @@ def test_sparse_runs_have_the_time_of_each_volume(tmp_path: Path) -> None:
     assert told["VolumeTiming"] == [float(volume) for volume in range(40)]
     assert told["AcquisitionDuration"] == 0.4
     assert "RepetitionTime" not in told
-    assert errors(tmp_path / "bids") == []
+    assert bids_errors(tmp_path / "bids") == []
 
 
 def test_the_tables_hold_pulses_and_plan(session: Path, tmp_path: Path) -> None:
