@@ -20,6 +20,7 @@ from closedloop.scan.run import Console
 from closedloop.scan.screen import ScanScreen
 from closedloop.scan.status import ScanOperator
 from closedloop.scan.stimuli import StimulusSet
+from closedloop.scan.window_buttons import WindowButtons
 from closedloop.session import SessionStore
 from closedloop.session.lock import SessionLock
 from closedloop.session.scan_store import ScanStore
@@ -172,7 +173,8 @@ def _session(
     keys = frozenset(protocol.task.keys if protocol.task else ()) | (
         {trigger.key} if trigger.path == "keyboard" else set()
     )
-    director = ScanDirector(operator, store, clock, keys)
+    buttons = WindowButtons(opened.trigger, opened.trigger_info, opened.display.period_s)
+    director = ScanDirector(operator, store, clock, keys, buttons.press)
     screen = ScanScreen(
         opened.stage,
         opened.markers,
@@ -192,7 +194,7 @@ def _session(
     console = Console(
         protocol=protocol,
         clock=clock,
-        trigger=opened.trigger,
+        trigger=buttons,
         trigger_info=info,
         screen=screen,
         director=director,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 
 from closedloop.loop.commands import Command, CommandKind
 from closedloop.ports import Clock, KeyPress
+from closedloop.scan.key_names import key_name
 from closedloop.scan.status import ScanOperator
 from closedloop.session import SessionStore
 
@@ -28,15 +30,22 @@ class ScanDirector:
         store: the session file, where each wish is logged.
         clock: of the session.
         subject_keys: keys of the subject and the scanner, which are never the operator's.
+        on_subject_key: told of those that were pressed in the stimulus window.
     """
 
     def __init__(
-        self, operator: ScanOperator, store: SessionStore, clock: Clock, subject_keys: frozenset[str]
+        self,
+        operator: ScanOperator,
+        store: SessionStore,
+        clock: Clock,
+        subject_keys: Iterable[str],
+        on_subject_key: Callable[[KeyPress], None],
     ) -> None:
         self._operator = operator
         self._store = store
         self._clock = clock
-        self._subject_keys = subject_keys
+        self._subject_keys = {key_name(key) for key in subject_keys}
+        self._on_subject_key = on_subject_key
         self.paused = False
         self.go = False
         self.repeat = False
@@ -50,8 +59,10 @@ class ScanDirector:
         return self._operator.present
 
     def window_key(self, press: KeyPress) -> None:
-        """Take a key that was pressed in the stimulus window, unless it is the subject's or the scanner's."""
-        if press.key.removeprefix("num_").removeprefix("_") not in self._subject_keys:
+        """Take a key that was pressed in the stimulus window, or hand it on if it is the subject's or the scanner's."""
+        if key_name(press.key) in self._subject_keys:
+            self._on_subject_key(press)
+        else:
             self._operator.window_key(press.key, press.time_s)
 
     def heed(self, *, in_run: bool) -> bool:

@@ -21,6 +21,8 @@ class TriggerInfo:
         resolution_s: the smallest difference of two stamps.
         uncertainty_s: by how much a stamp may be off, as the path and the machine allow.
         details: versions, what the stamp is made of, ...
+        window_keys: keys of the subject that nothing here hears on a keyboard, so that they count only if whoever
+            owns the stimulus window takes them there; empty where the keyboard is heard.
     """
 
     path: str
@@ -28,6 +30,7 @@ class TriggerInfo:
     resolution_s: float
     uncertainty_s: float
     details: Mapping[str, Any] = field(default_factory=dict)
+    window_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,7 @@ class ScanRun:
 
     def _arm(self) -> Hearing:
         on = self._on
+        on.screen.watch()  # what happened until now is no part of this run
         on.director.begin()
         on.screen.tally = Tally()
         on.screen.came_on = self._came_on

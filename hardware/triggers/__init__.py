@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from closedloop.protocol.sections.scan import Scanner
 from closedloop.scan.ports import TriggerSource
+from hardware.triggers.button_words import button_words
 from hardware.triggers.proxy import TriggerReader
 from hardware.triggers.simulated import SimulatedTrigger
 
-__all__ = ["SimulatedTrigger", "TriggerReader", "open_trigger"]
+__all__ = ["SimulatedTrigger", "TriggerReader", "button_words", "open_trigger"]
 
 
 def open_trigger(

@@ -14,6 +14,11 @@ from hardware.stage.priority import raise_priority
 
 Emit: TypeAlias = Callable[[Pulse | ButtonPress | TriggerNotice], None]
 
+BUTTONS = "buttons"
+"""Which detail of ``TriggerInfo`` tells of the keyboard, where it is heard besides the trigger's path."""
+LACKING = "not_in_the_layout"
+"""Which detail of the keyboard's names keys of the subject that it has not."""
+
 CHECK_S = 0.1  # how often a blocked ear looks whether it shall end
 _PRIORITY = 12  # above the stage's frame loop, which waits for its flips without sleeping; an ear runs for microseconds
 _LEAST_S = 5e-4
@@ -22,6 +27,11 @@ _SLEEPS, _SLEEP_S = 60, 5e-3  # long enough for caches to go cold, as they do be
 
 class Ear(Protocol):
     """Hears one path. ``open`` and ``hear`` may run in different threads, one after the other."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Those of the subject's keys that can come this way."""
+        ...
 
     def open(self) -> TriggerInfo:
         """Open the device (blocks). What came in before is not heard.

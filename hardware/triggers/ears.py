@@ -13,21 +13,21 @@ def ears_for(start: Start) -> list[Ear]:
     """Return the trigger's ear first, and after it one for the subject's keys, where they come another way.
 
     Keys are heard on the keyboard in any case, as button boxes are mostly keyboards, wherever the trigger is
-    wired to. Where keys can't be heard so (no X11), the trigger's path alone is; the stage still sees keys that
-    are pressed in its window.
+    wired to; names that are no keys may be on the trigger's own path. Where keys can't be heard so (no X11), the
+    trigger's path alone is, and ``TriggerInfo.window_keys`` will say so.
     """
     trigger, keys = start.trigger, start.response_keys
     if trigger.path == "keyboard":
         from hardware.triggers.keyboard import KeyboardEar
 
         return [KeyboardEar(trigger.key, keys)]
-    ears = [_wired(start)]
+    wired = _wired(start)
     if keys and sys.platform.startswith("linux") and os.environ.get("DISPLAY"):
         from hardware.triggers.keyboard import KeyboardEar, can_hear
 
         if can_hear():
-            ears.append(KeyboardEar(None, keys))
-    return ears
+            return [wired, KeyboardEar(None, keys, elsewhere=wired.keys)]
+    return [wired]
 
 
 def _wired(start: Start) -> Ear:

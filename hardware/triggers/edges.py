@@ -92,6 +92,11 @@ class EdgeEar:
     def __init__(self, line: Line, poll_hz: float) -> None:
         self._line, self._period_s = line, 1 / poll_hz
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """None: a single wire tells no keys apart."""
+        return frozenset()
+
     def open(self) -> TriggerInfo:
         """Open the device."""
         self._line.open()

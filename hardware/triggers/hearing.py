@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from closedloop.scan.ports import TriggerInfo
-from hardware.triggers.ear import Ear, Emit
+from hardware.triggers.ear import BUTTONS, LACKING, Ear, Emit
 
 _ENDING_S = 1.0
 
@@ -19,10 +19,18 @@ class Hearing:
         ears: the trigger's first.
         emit: takes what they hear, from any of their threads.
         fail: takes the error of one that can't go on.
+        response_keys: the subject's, which are left to the window where no ear hears a keyboard.
     """
 
-    def __init__(self, ears: Sequence[Ear], emit: Emit, fail: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        ears: Sequence[Ear],
+        emit: Emit,
+        fail: Callable[[Exception], None],
+        response_keys: Sequence[str] = (),
+    ) -> None:
         self._ears, self._emit, self._fail = ears, emit, fail
+        self._response_keys = tuple(response_keys)
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -38,10 +46,15 @@ class Hearing:
             thread.start()
             self._threads.append(thread)
         if not others:
-            return first
+            return first if first.path == "keyboard" else replace(first, window_keys=self._response_keys)
         buttons = others[0]
-        said = {"path": buttons.path, "device": buttons.device, "uncertainty_s": buttons.uncertainty_s}
-        return replace(first, details={**first.details, "buttons": said})
+        said = {
+            "path": buttons.path,
+            "device": buttons.device,
+            "uncertainty_s": buttons.uncertainty_s,
+            LACKING: buttons.details[LACKING],
+        }
+        return replace(first, details={**first.details, BUTTONS: said})
 
     def close(self) -> None:
         """End all threads (blocks for a moment)."""

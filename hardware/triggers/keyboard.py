@@ -12,16 +12,16 @@ import select
 import struct
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pylsl
 
 from closedloop.errors import TriggerError
 from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo, TriggerNotice
-from hardware.triggers.ear import CHECK_S, Emit, hurry
+from hardware.triggers.ear import CHECK_S, LACKING, Emit, hurry
 from hardware.triggers.xclock import ServerProbe, ServerTime
-from hardware.triggers.xkeys import keycodes
+from hardware.triggers.xkeys import find_keycodes, keycodes
 
 _FIRST_PROBES = 30
 _PROBE_EVERY_S = 5.0
@@ -36,17 +36,29 @@ class KeyboardEar:
         key: the trigger's; None: buttons only.
         response_keys: the subject's.
         display: for example ``":1"``; None takes ``DISPLAY``.
+        elsewhere: those of the subject's keys that another ear hears as well; they may be no keys of this keyboard.
     """
 
     def __init__(
-        self, key: str | None, response_keys: Sequence[str] = (), display: str | None = None
+        self,
+        key: str | None,
+        response_keys: Sequence[str] = (),
+        display: str | None = None,
+        *,
+        elsewhere: Collection[str] = (),
     ) -> None:
-        self._key, self._response_keys = key, tuple(response_keys)
+        self._key, self._response_keys, self._elsewhere = key, tuple(response_keys), frozenset(elsewhere)
         self._name = display
         self._trigger_codes: frozenset[int] = frozenset()
         self._buttons: dict[int, str] = {}
+        self._lacking: frozenset[str] = frozenset()
         self._time = ServerTime(pylsl.local_clock())
         self._asked_s: float | None = None
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The subject's, except, once it is open, those that the keyboard's layout has not."""
+        return frozenset(self._response_keys) - self._lacking
 
     def open(self) -> TriggerInfo:
         """Connect, measure the server's clock, and ask for raw key events."""
@@ -75,7 +87,8 @@ class KeyboardEar:
         assert clock is not None  # noqa: S101 - a single probe always fits
         return TriggerInfo(
             path="keyboard",
-            device=f"X display {self._name or os.environ.get('DISPLAY', '')}, key {self._key}",
+            device=f"X display {self._name or os.environ.get('DISPLAY', '')}"
+            + (f", key {self._key}" if self._key is not None else ""),
             resolution_s=clock.tick_s,
             uncertainty_s=clock.uncertainty_s,
             details={
@@ -84,7 +97,8 @@ class KeyboardEar:
                 "server_clock_is_local_clock": clock.same,
                 "server_clock_offset_s": clock.offset_s,
                 "not in the uncertainty": "the key box's own delay and its USB polling, up to 8 ms at 125 Hz",
-                "response_keys": list(self._response_keys),
+                "response_keys": [key for key in self._response_keys if key in self.keys],
+                LACKING: [key for key in self._response_keys if key in self._lacking],
             },
         )
 
@@ -137,7 +151,12 @@ class KeyboardEar:
     def _learn_keys(self) -> None:
         if self._key is not None:
             self._trigger_codes = keycodes(self._display, self._key)
-        self._buttons = {code: key for key in self._response_keys for code in keycodes(self._display, key)}
+        codes = {
+            key: (find_keycodes if key in self._elsewhere else keycodes)(self._display, key)
+            for key in self._response_keys
+        }
+        self._lacking = frozenset(key for key, found in codes.items() if not found)
+        self._buttons = {code: key for key, found in codes.items() for code in found}
         both = self._trigger_codes & self._buttons.keys()
         if both:
             raise TriggerError(

@@ -42,6 +42,11 @@ class LslEar:
         self._selection, self._marker, self._keys = selection, marker, frozenset(response_keys)
         self._wait_s = wait_s
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """All of the subject's, except one that is the pulses' marker."""
+        return self._keys - {self._marker}
+
     def open(self) -> TriggerInfo:
         """Find and open the stream (blocks)."""
         try:

@@ -16,7 +16,7 @@ from hardware.lsl import messages as frames
 from hardware.lsl.outbox import Outbox
 from hardware.triggers.ears import ears_for
 from hardware.triggers.hearing import Hearing
-from hardware.triggers.messages import Opened
+from hardware.triggers.messages import Opened, Start
 
 _QUEUE_BYTES = 1 << 24
 
@@ -34,7 +34,8 @@ def run(pipe: BinaryIO, out: BinaryIO) -> int:
         outbox.drain(timeout_s=1.0)
         os._exit(0 if known else 1)
 
-    hearing = Hearing(ears_for(frames.unpack(payload)), outbox.put, fail)
+    start: Start = frames.unpack(payload)
+    hearing = Hearing(ears_for(start), outbox.put, fail, start.response_keys)
     try:
         outbox.put(Opened(hearing.open()))
     except Exception as error:  # noqa: BLE001 - whatever it was, the engine must hear it

@@ -37,6 +37,11 @@ class SerialBytesEar:
         self._keys.pop(-1 if byte is None else byte, None)
         self._uncertainty_s = 0.0
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The subject's that are single characters, except one that is the pulses' byte."""
+        return frozenset(self._keys.values())
+
     def open(self) -> TriggerInfo:
         """Open the port; what had come before is thrown away."""
         self._serial = open_port(self._port, self._baud)

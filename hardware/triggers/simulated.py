@@ -21,6 +21,7 @@ class SimulatedTrigger:
         latency_s: from an event to where ``poll`` can return it.
         uncertainty_s: that the stamps are said to have; they are exact.
         mark: of the pulses.
+        window_keys: keys of the subject that it leaves to the stimulus window, as on a rig without X11.
     """
 
     def __init__(
@@ -32,9 +33,11 @@ class SimulatedTrigger:
         latency_s: float = 0.001,
         uncertainty_s: float = 0.0005,
         mark: str = "5",
+        window_keys: Sequence[str] = (),
     ) -> None:
         self._clock = clock
         self._latency_s, self._uncertainty_s, self._mark = latency_s, uncertainty_s, mark
+        self._window_keys = tuple(window_keys)
         self._count = itertools.count()
         self._due: list[tuple[float, int, TriggerEvent]] = []
         self._first = (tuple(pulses_s), tuple(presses))
@@ -58,7 +61,12 @@ class SimulatedTrigger:
         self._first = ((), ())
         self.play(pulses_s, presses)
         return TriggerInfo(
-            "simulated", "simulated trigger", 1e-9, self._uncertainty_s, {"latency_s": self._latency_s}
+            "simulated",
+            "simulated trigger",
+            1e-9,
+            self._uncertainty_s,
+            {"latency_s": self._latency_s},
+            self._window_keys,
         )
 
     def play(

@@ -26,7 +26,24 @@ _SPELLINGS = (
 
 
 def keycodes(display: Any, name: str) -> frozenset[int]:
-    """Return the keycodes of a key.
+    """Return the keycodes of a key that must be there; see ``find_keycodes``.
+
+    Raises:
+        TriggerError: there is no such key on this keyboard.
+    """
+    found = find_keycodes(display, name)
+    if found:
+        return found
+    raise TriggerError(
+        f"key '{name}'",
+        found="no such key in the keyboard's layout",
+        expected="a key's name: 5, KP_5, space, b",
+        remedy="Correct the protocol's key; `xev` shows the name of a key that is pressed.",
+    )
+
+
+def find_keycodes(display: Any, name: str) -> frozenset[int]:
+    """Return the keycodes of a key; none if there is no such key on this keyboard.
 
     Where the layout has the character only with Shift (digits on a French keyboard), it is the key all the
     same: a scanner's box presses the key and knows no layout.
@@ -34,9 +51,6 @@ def keycodes(display: Any, name: str) -> frozenset[int]:
     Args:
         display: an open ``Xlib.display.Display``.
         name: as X names it (``5``, ``KP_5``, ``space``), or as PsychoPy does (``num_5``).
-
-    Raises:
-        TriggerError: there is no such key on this keyboard.
     """
     from Xlib import XK
 
@@ -47,9 +61,4 @@ def keycodes(display: Any, name: str) -> frozenset[int]:
         lowest = min((level for _, level in found), default=0)
         if found:
             return frozenset(code for code, level in found if level == lowest)
-    raise TriggerError(
-        f"key '{name}'",
-        found="no such key in the keyboard's layout",
-        expected="a key's name: 5, KP_5, space, b",
-        remedy="Correct the protocol's key; `xev` shows the name of a key that is pressed.",
-    )
+    return frozenset()

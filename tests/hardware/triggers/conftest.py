@@ -74,9 +74,9 @@ class PlayedRig:
 class SimulatedRig:
     has_keys = True
 
-    def __init__(self) -> None:
+    def __init__(self, window_keys: Sequence[str] = ()) -> None:
         self.clock = VirtualClock()
-        self.source = self.trigger = SimulatedTrigger(self.clock)
+        self.source = self.trigger = SimulatedTrigger(self.clock, window_keys=window_keys)
 
     def pulse(self) -> Sent:
         self.trigger.play([0.0])
@@ -175,6 +175,7 @@ def screen() -> Iterator[str]:
 
 PATHS = [
     "simulated",
+    "simulated without X11",
     pytest.param("keyboard", marks=pytest.mark.display),
     "serial",
     pytest.param("lsl", marks=pytest.mark.lsl),
@@ -186,8 +187,8 @@ PATHS = [
 @contextlib.contextmanager
 def rig_for(path: str, request: pytest.FixtureRequest) -> Iterator[Rig]:
     output: Output
-    if path == "simulated":
-        yield SimulatedRig()
+    if path.startswith("simulated"):
+        yield SimulatedRig(KEYS if path == "simulated without X11" else ())
         return
     if path in ("serial line", "parallel"):
         yield FakeRig(path.split()[0])

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
+from closedloop.ports import KeyPress
 from closedloop.scan.ports import ButtonPress, Pulse, TriggerDied, TriggerEvent
+from closedloop.scan.window_buttons import WindowButtons
+
+KEYS = ("1", "2")  # of every rig
 
 LATE_S = 0.1  # a starved machine may wake a reader so late; benchmarks/pulse_stamps.py says how exact it is
 
@@ -72,6 +76,21 @@ def test_the_subjects_keys_are_no_pulses(rig: Any) -> None:
     for press, (before_s, after_s) in zip(presses, sent, strict=True):
         assert before_s - press.uncertainty_s - 1e-4 <= press.time_s <= after_s + press.uncertainty_s + LATE_S
         assert press.time_s <= press.received_s
+
+
+def test_a_key_in_the_window_counts_just_where_no_ear_hears_the_keyboard(rig: Any) -> None:
+    assert rig.info.window_keys in ((), KEYS)
+    if rig.info.path == "keyboard":
+        assert rig.info.window_keys == ()
+    buttons = WindowButtons(rig.source, rig.info, 1 / 60)
+    pressed_s = rig.clock.now()
+    buttons.press(KeyPress("_1", pressed_s))
+    heard = list(buttons.poll())
+    if not rig.info.window_keys:
+        assert heard == []
+    else:
+        assert heard == [ButtonPress("1", pressed_s, 1 / 60, pressed_s)]
+    assert list(buttons.poll()) == []
 
 
 def test_it_can_be_closed_and_opened_again_and_hears_nothing_of_the_time_between(rig: Any) -> None:
