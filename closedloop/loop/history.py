@@ -67,7 +67,7 @@ class LostReference:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A trial that was acknowledged; ``value`` is None if it was invalid."""
+    """A trial that was acknowledged in a run; ``value`` is None if it was invalid."""
 
     trial: int
     thread: int
@@ -75,6 +75,7 @@ class Judgement:
     repeat: int
     attempt: int
     value: float | None
+    run: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,10 +257,10 @@ class _Reading:
 
     def _judgements(self, generation: int) -> list[Judgement]:
         table = self._judged[self._judged["generation"] == generation]
-        columns = ("trial", "thread", "image", "repeat", "attempt", "status", "value")
+        columns = ("trial", "thread", "image", "repeat", "attempt", "status", "value", "run")
         return [
-            Judgement(trial, thread, image, repeat, attempt, value if status == "valid" else None)
-            for trial, thread, image, repeat, attempt, status, value in _rows(table, *columns)
+            Judgement(trial, thread, image, repeat, attempt, value if status == "valid" else None, run)
+            for trial, thread, image, repeat, attempt, status, value, run in _rows(table, *columns)
         ]
 
     def _taken(self) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 
 from closedloop.errors import SessionChangedError
 from closedloop.loop.history import Bred, History, Judgement
 from closedloop.loop.order import Item
-from closedloop.loop.queue import GenerationQueue
+from closedloop.loop.queue import GenerationQueue, QueuedTrial
 from closedloop.loop.tally import Tally
 from closedloop.loop.threads import EvolutionThread
 
@@ -104,6 +105,9 @@ def _take_over(thread: EvolutionThread, last: Bred) -> None:
 def requeue(order: Sequence[Item], history: History, max_repeats: int) -> tuple[GenerationQueue, Tally]:
     """Return the open generation's queue and the values earned, as they were at the last acknowledged trial.
 
+    The runs are gone through one by one. Where changes were accepted, a run may have dealt out trials that are
+    not of this order, and the run after it dealt out what they had left, by an order of its own.
+
     Args:
         order: the generation's items.
         history: with the open generation's judgements.
@@ -112,51 +116,58 @@ def requeue(order: Sequence[Item], history: History, max_repeats: int) -> tuple[
     Raises:
         SessionChangedError: the recorded trials are not those of this order.
     """
-    queue, tally = GenerationQueue(order, history.first_trial, max_repeats), Tally()
-    for judged in history.judged:
-        expected = queue.deal() if queue.upcoming(1) else None
-        if expected is None or not _same(expected.item, expected.attempt, judged):
-            if history.lenient or history.next_generation < history.taken:
-                return _left_over(order, history, max_repeats)
-            raise SessionChangedError(
-                f"{history.where}: trial {judged.trial}",
-                found=f"image {judged.image}, repeat {judged.repeat}, attempt {judged.attempt}",
-                expected="no further trial"
-                if expected is None
-                else f"image {expected.item.image}, "
-                f"repeat {expected.item.repeat}, attempt {expected.attempt}",
-                remedy=_REMEDY,
-            )
-        queue.judge(expected.trial, valid=judged.value is not None)
-        _count(judged, tally)
+    may_differ = history.lenient or history.next_generation < history.taken
+    before: list[Judgement] = []
+    queue: GenerationQueue | None = GenerationQueue(order, history.first_trial, max_repeats)
+    for _, run in groupby(history.judged, key=lambda judged: judged.run):
+        trials = list(run)
+        unlike = None if queue is None else _deal(queue, trials)
+        if unlike is not None and not may_differ:
+            raise _another_order(history, *unlike)
+        if queue is None or unlike is not None:
+            queue = _left_over(order, before, history.first_trial, max_repeats)
+            if _deal(queue, trials) is not None:
+                queue = None
+        before += trials
+    if queue is None:
+        queue = _left_over(order, before, history.first_trial, max_repeats)
+    tally = Tally()
+    for judged in before:
+        if judged.value is not None:
+            tally.add(judged.image, judged.value)
     return queue, tally
 
 
-def _left_over(order: Sequence[Item], history: History, max_repeats: int) -> tuple[GenerationQueue, Tally]:
+def _deal(queue: GenerationQueue, trials: Sequence[Judgement]) -> tuple[Judgement, QueuedTrial | None] | None:
+    """Deal trials out as they were judged; return the first that is another, and what is in its place."""
+    for judged in trials:
+        dealt = queue.deal() if queue.left else None
+        if dealt is None or (dealt.item, dealt.attempt) != (_item(judged), judged.attempt):
+            return judged, dealt
+        queue.judge(dealt.trial, valid=judged.value is not None)
+    return None
+
+
+def _left_over(
+    order: Sequence[Item], judged: Sequence[Judgement], first_trial: int, max_repeats: int
+) -> GenerationQueue:
     """After accepted changes: what the new order has that has no valid trial yet."""
-    tally = Tally()
-    attempts: dict[Item, int] = {}
-    done: set[Item] = set()
-    for judged in history.judged:
-        item = Item(judged.thread, judged.image, judged.repeat)
-        attempts[item] = judged.attempt + 1
-        if judged.value is not None:
-            done.add(item)
-        _count(judged, tally)
+    attempts = {_item(one): one.attempt + 1 for one in judged}
+    done = {_item(one) for one in judged if one.value is not None}
     left = [item for item in order if item not in done and attempts.get(item, 0) <= max_repeats]
-    first = history.first_trial + len(history.judged)
-    return GenerationQueue(left, first, max_repeats, attempts), tally
+    return GenerationQueue(left, first_trial + len(judged), max_repeats, attempts)
 
 
-def _same(item: Item, attempt: int, judged: Judgement) -> bool:
-    return (item.thread, item.image, item.repeat, attempt) == (
-        judged.thread,
-        judged.image,
-        judged.repeat,
-        judged.attempt,
+def _item(judged: Judgement) -> Item:
+    return Item(judged.thread, judged.image, judged.repeat)
+
+
+def _another_order(history: History, judged: Judgement, dealt: QueuedTrial | None) -> SessionChangedError:
+    return SessionChangedError(
+        f"{history.where}: trial {judged.trial}",
+        found=f"image {judged.image}, repeat {judged.repeat}, attempt {judged.attempt}",
+        expected="no further trial"
+        if dealt is None
+        else f"image {dealt.item.image}, repeat {dealt.item.repeat}, attempt {dealt.attempt}",
+        remedy=_REMEDY,
     )
-
-
-def _count(judged: Judgement, tally: Tally) -> None:
-    if judged.value is not None:
-        tally.add(judged.image, judged.value)

@@ -93,20 +93,15 @@ class _Dealer:
         self._judged: list[Judgement] = []
         ends = [recorded.worked.get((thread.index, generation)) for thread in threads]
         self._runs = [end for end in ends if end is not None]
-        self._by: tuple[object, ...] | None = None
+        self._run: int | None = None
         self._queue = self.in_run(min((first for first, _ in self._runs), default=0))
 
     def in_run(self, run: int) -> GenerationQueue:
-        """Return the queue as it was when a run dealt from it."""
-        protocol = self._recorded.protocol_in(run)
-        by = (
-            protocol.seed,
-            protocol.references.per_generation,
-            protocol.response.repeats,
-            protocol.limits.max_repeats,
-        )
-        if by == self._by:
+        """Return the queue as it is when a run deals from it: each run takes it up as a resume does."""
+        if run == self._run:
             return self._queue
+        self._run = run
+        protocol = self._recorded.protocol_in(run)
         images = [
             self._recorded.evolved(thread.index, self._generation)
             + thread.references_of(protocol.seed, self._generation, protocol.references.per_generation)
@@ -117,17 +112,14 @@ class _Dealer:
             protocol.response.repeats,
             random_for(protocol.seed, Purpose.TRIAL_ORDER, 0, self._generation),
         )
-        if self._by is None:
-            self._queue = GenerationQueue(order, self._first_trial, protocol.limits.max_repeats)
-        else:  # the run went on with changes: the loop dealt out what was left by the new order
-            history = History(
-                str(self._recorded.reader.path),
-                judged=self._judged,
-                first_trial=self._first_trial,
-                lenient=True,
-            )
-            self._queue, _ = requeue(order, history, protocol.limits.max_repeats)
-        self._by = by
+        # what is judged was compared already; only after accepted changes it need not be of this order
+        history = History(
+            str(self._recorded.reader.path),
+            judged=self._judged,
+            first_trial=self._first_trial,
+            lenient=True,
+        )
+        self._queue, _ = requeue(order, history, protocol.limits.max_repeats)
         return self._queue
 
     def at_the_end(self) -> GenerationQueue:
@@ -141,7 +133,7 @@ class _Dealer:
         # which value a valid trial has does not matter for what is dealt out
         value = 0.0 if valid else None
         self._judged.append(
-            Judgement(dealt.trial, item.thread, item.image, item.repeat, dealt.attempt, value)
+            Judgement(dealt.trial, item.thread, item.image, item.repeat, dealt.attempt, value, self._run or 0)
         )
 
 
