@@ -10,7 +10,7 @@ import pandas as pd
 
 from closedloop.ports import Float64
 from closedloop.protocol.scan import ScanProtocol
-from closedloop.report.words import count, decimals, listed
+from closedloop.report.words import count, decimals, listed, times
 from closedloop.scan.recorded import RecordedScan
 from closedloop.scan.run_tr import run_tr
 from closedloop.scan.settled import SettledScan, settle
@@ -179,7 +179,7 @@ def _faults(course: ScanCourse, protocol: ScanProtocol) -> list[str]:
         ]
     faults = []
     if scan.off_s:
-        faults.append(_off_words(scan.off_s))
+        faults.append(_off_words(scan))
     if scan.status != "completed":
         faults.append(f"It did not come to its end: {scan.status or 'the program was cut off'}.")
     seen = int(scan.ledger.get("stored_volumes_seen") or scan.stored_volumes)
@@ -192,29 +192,61 @@ def _faults(course: ScanCourse, protocol: ScanProtocol) -> list[str]:
             if ending.get("sure")
             else "Its first pulse may have been missed: count the volumes of its images (see below)."
         )
+    faults += _told_faults(scan)
     tr = run_tr(scan, protocol)
     if tr.off:
         faults.append(
             f"The TR was {tr.tr_s:.4f} s, not {protocol.scanner.tr_s:g} s: onsets planned in volumes drift"
             " against the volumes."
         )
-    odd = [
-        count(n, *ODD[verdict]) for verdict in ("extra", "human") if (n := len(course.odd_s.get(verdict, ())))
-    ]
-    if odd:
-        faults.append(f"There was {listed(odd)}." if len(odd) == 1 else f"There were {listed(odd)}.")
+    numbers = {verdict: n for verdict in ("extra", "human") if (n := len(course.odd_s.get(verdict, ())))}
+    if numbers:
+        odd = listed([count(n, *ODD[verdict]) for verdict, n in numbers.items()])
+        faults.append(f"There {'was' if sum(numbers.values()) == 1 else 'were'} {odd}.")
     faults += _shown_faults(course)
     return faults
 
 
-def _off_words(off_s: float) -> str:
-    early = off_s < 0
-    why = "its first pulse was not the scanner's" if early else "the volume's first pulses were missed"
+def _off_words(scan: SettledScan) -> str:
+    early = scan.off_s < 0
+    if any("start_shift_s" in (one.get("detail") or {}) for one in scan.findings):
+        why = "its first pulse was not the scanner's"
+    elif (scan.ledger.get("first_missed") or {}).get("by") == "pattern":
+        why = "the volume's first pulses were missed"
+    else:
+        why = "the pulse that it began with does not stand on the line through all of them"
     return (
-        f"The run began {abs(off_s):.3f} s {'before' if early else 'after'} the first volume, as {why}: everything"
-        f" was shown that much too {'early' if early else 'late'} against the volumes. Times here and in the"
-        " exports count from the volume."
+        f"The run began {abs(scan.off_s):.3f} s {'before' if early else 'after'} the first volume, as {why}:"
+        f" everything was shown that much too {'early' if early else 'late'} against the volumes. Times here and in"
+        " the exports count from the volume."
     )
+
+
+def _told_faults(scan: RecordedScan) -> list[str]:
+    """Return what was found of the whole sequence while it ran, where counts and fit of the pulses look well."""
+    faults, jumps_s = [], []
+    for one in scan.findings:
+        detail = one.get("detail") or {}
+        if not one.get("count"):
+            continue
+        if one.get("finding") == "running":
+            faults.append(
+                f"The scanner was running already: {count(int(one['count']), 'pulse')} came before the run was"
+                " armed, so that its first volume is not the sequence's first."
+            )
+        elif "expected_pulses" in detail:
+            faults.append(
+                f"More pulses came than the {detail['expected_pulses']:,} of the protocol: the sequence makes more,"
+                " or the first one that was counted was not the scanner's, and everything was shown too early."
+            )
+        elif "phase_jump_s" in detail:
+            jumps_s.append(abs(float(detail["phase_jump_s"])))
+    if jumps_s:
+        faults.append(
+            f"Its pulses jumped {times(len(jumps_s))} off their places, by {max(jumps_s):.3f} s"
+            f"{' at most' if len(jumps_s) > 1 else ''}: the sequence was held up or started again."
+        )
+    return faults
 
 
 def _shown_faults(course: ScanCourse) -> list[str]:
@@ -247,12 +279,16 @@ def drift_words(course: ScanCourse) -> str:
 
 
 def by_condition(course: ScanCourse) -> pd.DataFrame:
-    """Return what was shown of each condition: planned, shown, valid, asked, answered, median response time."""
+    """Return what was shown of each condition: kind, planned, shown, valid, asked, answered, median response time.
+
+    A condition of which some events are images and others null events has a row for either.
+    """
     events = course.scan.events[course.scan.events["kind"] != "fixation"]
     shown = events["onset_s"].notna()
     table = pd.DataFrame(
         {
             "trial_type": events["trial_type"].astype(str),
+            "kind": events["kind"].astype(str),
             "planned": 1,
             "shown": shown,
             "valid": events["status"] == "valid",
@@ -261,5 +297,6 @@ def by_condition(course: ScanCourse) -> pd.DataFrame:
             "answer_s": events["answer_s"],
         }
     )
-    sums = table.groupby("trial_type")[["planned", "shown", "valid", "asked", "right"]].sum()
-    return sums.join(table.groupby("trial_type")["answer_s"].median()).reset_index()
+    groups = table.groupby(["trial_type", "kind"])
+    sums = groups[["planned", "shown", "valid", "asked", "right"]].sum()
+    return sums.join(groups["answer_s"].median()).reset_index()

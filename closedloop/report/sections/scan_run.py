@@ -136,8 +136,7 @@ def _conditions(course: ScanCourse) -> list[Block]:
         [
             str(row["trial_type"]),
             f"{row['planned']:,}",
-            NONE if row["trial_type"] == "null" else f"{row['shown']:,}",
-            NONE if row["trial_type"] == "null" else f"{row['valid']:,}",
+            *((NONE, NONE) if row["kind"] == "null" else (f"{row['shown']:,}", f"{row['valid']:,}")),
             *([f"{row['asked']:,}", f"{row['right']:,}", _seconds(row["answer_s"])] if asked else []),
         ]
         for row in rows(table)
