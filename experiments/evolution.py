@@ -191,7 +191,7 @@ def finish(folder: Path, loaded: LoadedProtocol | LoadedScan) -> None:
     if not (folder / FILE_NAME).exists():
         return
     try:
-        write_outputs(folder, loaded.protocol.output)
+        write_outputs(folder, loaded.protocol.output, say)
     except Exception as error:  # whatever it is, how the session itself ended must be heard
         foreseen = isinstance(error, ClosedLoopError)
         words = str(error) if foreseen else f"{type(error).__name__}: {error}"

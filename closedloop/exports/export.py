@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -69,8 +70,15 @@ def export_nwb(session_folder: Path, to: Path | None = None) -> Path:
         return write_scan_nwb(reader, path) if is_scan(reader) else write_nwb(reader, path)
 
 
-def export_bids(session_folder: Path, to: Path | None = None) -> list[Path]:
+def export_bids(
+    session_folder: Path, to: Path | None = None, *, say: Callable[[str], None] | None = None
+) -> list[Path]:
     """Write a session as a BIDS dataset into a folder (``bids`` in its own if None).
+
+    Args:
+        session_folder: the session folder, or its ``session.sqlite``.
+        to: the dataset's folder.
+        say: takes a line about what others put into the folder; None: it is logged.
 
     Raises:
         SessionError: no such session, or one that can't be read.
@@ -78,7 +86,7 @@ def export_bids(session_folder: Path, to: Path | None = None) -> list[Path]:
     """
     with damage_told(session_folder), SessionReader(session_folder) as reader, reader.snapshot():
         folder = to or reader.folder / "bids"
-        return write_scan_bids(reader, folder) if is_scan(reader) else write_bids(reader, folder)
+        return write_scan_bids(reader, folder, say=say) if is_scan(reader) else write_bids(reader, folder)
 
 
 def _parquet(table: pd.DataFrame, path: Path) -> Path:

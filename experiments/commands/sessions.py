@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from closedloop.errors import SessionError
-from experiments.console import out
+from experiments.console import err, out
 
 SESSION_FILE = "session.sqlite"
 
@@ -69,11 +70,15 @@ def export(
     if to is Format.NWB:
         written = [export_nwb(source, folder)]
     elif to is Format.BIDS:
-        written = export_bids(source, folder)
+        written = export_bids(source, folder, say=_tell)
     else:
         written = export_session(source, folder, images=to is Format.FILES)
     for file in written:
         out.print(str(file), highlight=False, soft_wrap=True)
+
+
+def _tell(line: str) -> None:
+    err.print(escape(line), highlight=False, soft_wrap=True)
 
 
 def session_folder(path: Path) -> Path:
