@@ -65,7 +65,7 @@ class ProtocolScanner:
 
 def _options(protocol: ScanProtocol, simulate: Simulation) -> ScannerOptions:
     return ScannerOptions(
-        **{**expected_by(protocol), "runs": 1},
+        **{**expected_by(protocol), "runs": 1, "volumes_of_runs": ()},
         jitter_s=simulate.jitter_ms / 1000,
         faults=faults_of(simulate),
         seed=protocol.seed,

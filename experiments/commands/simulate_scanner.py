@@ -136,7 +136,10 @@ def _options(given: dict[str, Any]) -> Any:
         if given.get("path", "keyboard") not in ("keyboard", "serial", "lsl"):
             raise ValueError(f"path {given['path']!r}: keyboard, serial or lsl")
         if "protocol" in given:
-            given = _expected(given.pop("protocol")) | given
+            expected = _expected(given.pop("protocol"))
+            if "volumes" in given:
+                expected.pop("volumes_of_runs")
+            given = expected | given
         faults = {item.name for item in fields(ScannerFaults)} & given.keys()
         given["faults"] = ScannerFaults(**{name: given.pop(name) for name in faults})
         return ScannerOptions(**given)

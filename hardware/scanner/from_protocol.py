@@ -11,19 +11,21 @@ from closedloop.protocol.sections.scan import Trigger
 
 
 def expected_by(protocol: ScanProtocol) -> dict[str, Any]:
-    """Return keyword arguments for ``ScannerOptions``: the sequence, its path and the number of runs.
+    """Return keyword arguments for ``ScannerOptions``: the sequence, its path, the runs and their volumes.
 
     Raises:
         TriggerError: the protocol's path can't be had without the device.
     """
-    scanner = protocol.scanner
+    scanner, runs = protocol.scanner, protocol.runs.planned
+    of_runs = tuple(run.volumes or scanner.volumes for run in runs)
     return {
         "tr_s": scanner.tr_s,
         "volumes": scanner.volumes,
         "dummies": scanner.dummies,
         "slices": scanner.slices,
         "acquisition_s": scanner.acquisition_s,
-        "runs": len(protocol.runs.planned),
+        "runs": len(runs),
+        "volumes_of_runs": of_runs if len({*of_runs, scanner.volumes}) > 1 else (),
         **_path(scanner.trigger),
     }
 

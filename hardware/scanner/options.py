@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -19,6 +19,7 @@ class ScannerOptions:
         path: where pulses go out.
         tr_s: nominal repetition time.
         volumes: stored volumes of a run.
+        volumes_of_runs: those of each run in turn, where runs differ; a run beyond them has ``volumes``.
         dummies: volumes before them that send pulses, too.
         slices: pulses in a volume.
         acquisition_s: sparse: how long a volume takes within its TR; None: all of it.
@@ -48,6 +49,7 @@ class ScannerOptions:
     path: Way = "keyboard"
     tr_s: float = 2.0
     volumes: int = 300
+    volumes_of_runs: tuple[int, ...] = ()
     dummies: int = 0
     slices: int = 1
     acquisition_s: float | None = None
@@ -82,6 +84,8 @@ class ScannerOptions:
         for name in ("volumes", "slices", "runs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more")
+        if min(self.volumes_of_runs, default=1) < 1:
+            raise ValueError("volumes must be 1 or more in each run")
         for name in ("dummies", "jitter_s", "seed", "start_after_s", "between_s", "presses_per_min"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be less than 0")
@@ -93,3 +97,8 @@ class ScannerOptions:
             raise ValueError("markers are numbers, or end in one, but not both")
         if self.path == "keyboard" and self.key in {key for _, key in self.presses}:
             raise ValueError(f"key {self.key} is the trigger's, and no press of the subject's")
+
+    def of_run(self, number: int) -> ScannerOptions:
+        """Return the options of one run, from 1, with its own number of volumes."""
+        own = dict(enumerate(self.volumes_of_runs, start=1)).get(number, self.volumes)
+        return replace(self, volumes=own, volumes_of_runs=())

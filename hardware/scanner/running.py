@@ -61,9 +61,14 @@ def run(options: ScannerOptions, stopped: Callable[[], bool] = lambda: False) ->
             if isinstance(output, MarkerStreamOutput):
                 output.await_listener(stopped)
             for number in range(1, options.runs + 1):
+                own = options.of_run(number)
+                if (
+                    options.volumes_of_runs
+                ):  # whoever starts it must know which run of the session is to be armed
+                    _say(f"run {number} is next: {own.volumes} volumes")
                 if not _may_begin(options, number, lines, stopped):
                     break
-                _one_run(options, number, output, record, spin_s, stopped)
+                _one_run(own, number, output, record, spin_s, stopped)
             output.stay(stopped)
         finally:
             output.close()
