@@ -88,4 +88,5 @@ class ScanOutput(Output):
     experiment: str = Field(
         default="scan", pattern=r"^[A-Za-z0-9]+$", description="Part of the folder's name; BIDS task."
     )
+    tables: bool = Field(default=True, description="Write tables/*.parquet at the end.")
     bids: bool = Field(default=True, description="Write a BIDS folder at the end, for aborted runs, too.")
