@@ -110,10 +110,9 @@ def by_pattern(short: int, grid: Grid, first_pulse_s: float | None) -> dict[str,
 
 
 def by_number(mark: str, numbered_from: int, grid: Grid, time_s: float) -> dict[str, Any] | None:
-    """Return what the number in the first pulse's mark tells for sure; None if it is the first, or has none."""
-    number = re.search(r"(\d+)\D*$", mark)
-    short = int(number[1]) - numbered_from if number else 0
-    if not 0 < short < grid.total:
+    """Return what the number in the first pulse's mark tells for sure; None if it is the first, or tells nothing."""
+    short = _passed(mark, numbered_from)
+    if short is None or not 0 < short < grid.total:
         return None
     offset_tr = grid.position(short)
     offset_s = offset_tr * grid.tr_s
@@ -124,6 +123,22 @@ def by_number(mark: str, numbered_from: int, grid: Grid, time_s: float) -> dict[
         "start_s": time_s + (grid.position(grid.start) - offset_tr) * grid.tr_s,
     }
     return {"by": "number", "sure": True, "pulses_short": short, "mark": mark, "readings": [reading]}
+
+
+def number_doubt(mark: str, numbered_from: int, grid: Grid) -> str:
+    """Say why the number in the first pulse's mark tells nothing of pulses before it; empty if it does tell."""
+    short = _passed(mark, numbered_from)
+    if short is not None and 0 <= short < grid.total:
+        return ""
+    last = numbered_from + grid.total - 1
+    found = (
+        "has no number" if short is None else f"is not from {numbered_from} to {last}, as a sequence's are"
+    )
+    why = "" if short is None or short < 0 else " (a gateway that counts on from an earlier sequence?)"
+    return (
+        f"Its marker '{mark}' {found}{why}: whether pulses before it were missed can't be told by it, and it is "
+        "taken for the first."
+    )
 
 
 def number_finding(found: dict[str, Any], pulse: int, time_s: float, volume: int) -> PulseFinding:
@@ -145,6 +160,12 @@ def pattern_finding(found: dict[str, Any], pulse: int, time_s: float) -> PulseFi
         "since then was not."
     )
     return PulseFinding("first_missed", time_s, words, count=short, pulse=pulse, volume=0, detail=found)
+
+
+def _passed(mark: str, numbered_from: int) -> int | None:
+    """Return how many pulses come before one by the number in its mark; None if there is none."""
+    number = re.search(r"(\d+)\D*$", mark)
+    return int(number[1]) - numbered_from if number else None
 
 
 def _pulses(count: int) -> str:

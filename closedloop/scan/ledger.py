@@ -64,6 +64,7 @@ class PulseLedger:
         self._first_pulse_s: float | None = None
         self._start_s: float | None = None
         self._first_missed: dict[str, Any] | None = None
+        self._numbered = False  # the first pulse bears a number that says which of the sequence it is
         self._stopped = self._ran_over = self._finished = False
 
     # what is known
@@ -164,12 +165,15 @@ class PulseLedger:
 
     def _begin(self, number: int, pulse: Pulse) -> _Told:
         time_s = self._first_pulse_s = pulse.time_s
-        findings = [pulse_words.first(number, time_s, self._armed_s, self._grid.tr_s)]
+        slot, numbered_from, doubt = 0, self._scanner.trigger.numbered_from, ""
+        if numbered_from is not None:
+            doubt = ending.number_doubt(pulse.mark, numbered_from, self._grid)
+            self._numbered = not doubt
+        findings = [pulse_words.first(number, time_s, self._armed_s, self._grid.tr_s, doubt)]
         if self._before is not None and time_s - self._before.last_s > SILENT_TR * self._grid.tr_s:
             self._before = None  # it fell silent, and this is another sequence
         if self._before is not None:
             findings.append(pulse_words.running(number, time_s, self._before))
-        slot, numbered_from = 0, self._scanner.trigger.numbered_from
         if numbered_from is not None:
             self._first_missed = ending.by_number(pulse.mark, numbered_from, self._grid, time_s)
         if self._first_missed is not None:
@@ -256,7 +260,7 @@ class PulseLedger:
 
     def _lone(self) -> bool:
         """Whether a single pulse is all there is, and no number in it says that it is the scanner's."""
-        return len(self._sequence.times_s) == 1 and self._scanner.trigger.numbered_from is None
+        return len(self._sequence.times_s) == 1 and not self._numbered
 
     def _relock(self, relock: Relock, number: int, time_s: float) -> _Told:
         finding = pulse_words.relocked(self._scanner, relock, number, time_s, self._sequence.last_s)

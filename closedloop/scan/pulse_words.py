@@ -14,15 +14,17 @@ from closedloop.scan.relock import Relock
 Stray: TypeAlias = Literal["extra", "human"]
 
 
-def first(pulse: int, time_s: float, armed_s: float | None, tr_s: float) -> PulseFinding:
-    """The first pulse came."""
+def first(pulse: int, time_s: float, armed_s: float | None, tr_s: float, doubt: str = "") -> PulseFinding:
+    """The first pulse came; ``doubt`` is of its number, in words."""
     if armed_s is None:
-        return PulseFinding("first", time_s, "The first pulse came.", pulse=pulse, volume=0)
+        words = f"The first pulse came. {doubt}".rstrip()
+        return PulseFinding("first", time_s, words, pulse=pulse, volume=0)
     heard_s = time_s - armed_s
     words = f"The first pulse came, {heard_s:.1f} s after the trigger was armed."
     late = heard_s < tr_s
     if late:
         words += " That is less than a TR: the scanner may have been running already."
+    words += f" {doubt}" if doubt else ""
     detail = {"heard_before_s": heard_s, "may_have_run_already": late}
     return PulseFinding("first", time_s, words, pulse=pulse, volume=0, detail=detail)
 
