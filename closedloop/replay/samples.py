@@ -70,7 +70,7 @@ class TrialAgain:
 
     Attributes:
         place: its row in the table of trials.
-        measured: from all samples recorded.
+        measured: from all samples recorded, those of later chunks too if they come out of order.
         as_heard: from the samples that had been received when it was judged; the same in all but rare cases.
     """
 
@@ -80,8 +80,8 @@ class TrialAgain:
 
     @property
     def best(self) -> Measured | Invalid:
-        """A response, if either way gives one."""
-        return self.as_heard if isinstance(self.measured, Invalid) else self.measured
+        """A response, if either way gives one; if both do, the one that the loop could give."""
+        return self.measured if isinstance(self.as_heard, Invalid) else self.as_heard
 
 
 def measure_again(
@@ -138,10 +138,10 @@ class _Run:
             # a sender that measures itself answers when it likes: all that was heard until the judgement
             until_s = max(end_s, judged_s) if self._per_trial else end_s
             self._forget(start_s - MEMORY_S)
-            self._hear(until_s)
+            self._hear(until_s, judged_s)
             measured = self._one(self._recent, rule, thread, trial, onset_s, start_s, until_s)
             as_heard = measured
-            if self._per_trial or isinstance(measured, Invalid):
+            if isinstance(measured, Invalid) or self._came_late(until_s, judged_s):
                 as_heard = self._one(self._until(judged_s), rule, thread, trial, onset_s, start_s, until_s)
             yield TrialAgain(int(place), measured, as_heard)
 
@@ -180,15 +180,23 @@ class _Run:
             return Invalid(Reason.NOT_COVERED, "the response stream was interrupted within the trial")
         return respond(rule, times, values, onset_s)
 
-    def _hear(self, until_s: float) -> None:
-        """Read on until one chunk lies behind a time."""
-        if self._kept and float(self._kept[-1].times_s[0]) > until_s:
+    def _hear(self, until_s: float, judged_s: float) -> None:
+        """Read on until one chunk lies behind a time, and all are there that came before a judgement."""
+
+        def enough(chunk: Chunk) -> bool:
+            return float(chunk.times_s[0]) > until_s and not chunk.received_s <= judged_s
+
+        if self._kept and enough(self._kept[-1]):
             return
         for chunk in self._chunks:
             self._recent.add(chunk)
             self._kept.append(chunk)
-            if float(chunk.times_s[0]) > until_s:
+            if enough(chunk):
                 return
+
+    def _came_late(self, until_s: float, judged_s: float) -> bool:
+        """Whether a sample of a trial's time was received only after the trial's judgement."""
+        return any(chunk.received_s > judged_s and chunk.span_s[0] <= until_s for chunk in self._kept)
 
     def _forget(self, before_s: float) -> None:
         self._recent.forget(before_s)
