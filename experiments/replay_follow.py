@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from closedloop.replay.following import FollowedSession
+from closedloop.session.soundness import damage_told
 from experiments.console import err, out
 from experiments.lsl_quiet import quiet_lsl
 from experiments.playback_display import PlaybackDisplay
@@ -32,7 +33,8 @@ def follow_session(
         SessionError: the session file can't be used.
         StreamError: more than one session could be meant, or its onsets were heard too late.
     """
-    recorded = FollowedSession(folder, None if lag_ms is None else lag_ms / 1000)
+    with damage_told(folder):
+        recorded = FollowedSession(folder, None if lag_ms is None else lag_ms / 1000)
     for stream in recorded.streams:
         text = f"  {stream.name} ({stream.role}): source id '{stream.source_id}{source_id_suffix}'"
         out.print(escape(text), highlight=False, soft_wrap=True)

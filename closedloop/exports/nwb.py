@@ -5,7 +5,6 @@ Source: Neurodata Without Borders 2, written by pynwb.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -281,7 +280,7 @@ def _responses(pynwb: Any, file: Any, reader: SessionReader, zero: dict[int, flo
             [int(units.max(initial=0)) + 1, max(counted) + 1, len(names), *(one.unit_count for one in spikes)]
         )
         names = [*names, *(f"unit {unit}" for unit in range(len(names), count))]
-    _electrodes(file, heard[-1].info, names, counted)
+    _electrodes(file, heard[-1], names, counted)
     if spikes:
         # units without spikes would be a misuse of the table: rates stand beside the electrodes
         file.add_unit_column("unit_name", "as the recording system names it")
@@ -309,7 +308,7 @@ def _series(
     file.add_acquisition(
         pynwb.TimeSeries(
             name="responses" if alone else f"responses_run{heard.runs[0]}",
-            description=f"{described[0]}; a column a unit, as heard over LSL from {heard.info.get('name')}{of_runs}",
+            description=f"{described[0]}; a column a unit, as heard over LSL from {heard.source}{of_runs}",
             data=pynwb.H5DataIO(written_in_pieces(samples), compression="gzip", compression_opts=1),
             unit=described[1],
             timestamps=pynwb.H5DataIO(samples.times_s, compression="gzip", compression_opts=1),
@@ -332,9 +331,8 @@ def _spikes(
     return stamps_s[order], of_unit[order]
 
 
-def _electrodes(file: Any, info: Mapping[str, Any], names: list[str], counted: list[int]) -> None:
-    source = f"{info.get('name')} (source id {info.get('source_id')})"
-    device = file.create_device(name="recording_system", description=f"LSL stream {source}")
+def _electrodes(file: Any, heard: Heard, names: list[str], counted: list[int]) -> None:
+    device = file.create_device(name="recording_system", description=f"heard over LSL: {heard.source}")
     group = file.create_electrode_group(
         name="channels", description="channels of the stream", location=_UNKNOWN, device=device
     )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from closedloop.exports.columns import rows
 from closedloop.ports import Float64
 from closedloop.protocol.sections.volumes import Volumes
-from closedloop.replay.recorded import protocols_of
+from closedloop.replay.recorded import protocol_of
 from closedloop.session import SessionReader
 
 _CHUNK_BYTES = 1 << 20  # of the file's own chunks, which its compression works on
@@ -27,8 +27,10 @@ class Heard:
 
     Attributes:
         runs: numbers of the runs, in order.
-        info: the stream's own description.
-        kind: of the stream: rates, counts, spikes or trials.
+        undescribed: those of them whose stream's description is lost.
+        info: the stream's own description; empty if it is lost for all of them.
+        kind: of the stream, by the protocol: rates, counts, spikes or trials.
+        channels: of the stream.
         counted: units whose responses were the scores.
         unit_count: as the protocol has it; 0 if it does not say.
         measured: what a sample is, in words.
@@ -36,8 +38,10 @@ class Heard:
     """
 
     runs: tuple[int, ...]
+    undescribed: tuple[int, ...]
     info: Mapping[str, Any]
     kind: str
+    channels: int
     counted: tuple[int, ...]
     unit_count: int
     measured: str
@@ -45,13 +49,26 @@ class Heard:
 
     @property
     def unit_names(self) -> list[str]:
-        """As the recording system names them; the first channel of kind trials is no unit."""
+        """As the recording system names them, or else numbered; the first channel of kind trials is no unit."""
         names = [str(name) for name in self.info.get("channel_names", ())]
-        return names[1:] if self.kind == "trials" else names
+        first = 1 if self.kind == "trials" else 0
+        return names[first:] or [f"unit {unit}" for unit in range(self.channels - first)]
+
+    @property
+    def source(self) -> str:
+        """The stream in words."""
+        if not self.info:
+            return "a stream whose description is lost"
+        named = f"{self.info.get('name')} (source id {self.info.get('source_id')})"
+        lost = ", ".join(map(str, self.undescribed))
+        return f"{named}; of run {lost} of the program its description is lost" if lost else named
 
 
 def heard_responses(reader: SessionReader) -> list[Heard]:
-    """Return what was heard, runs of one form (kind, channels, type) together; runs without a sample are left out."""
+    """Return what was heard, runs of one form (kind, channels, type) together; runs without a sample are left out.
+
+    A stream whose description is lost is there all the same: its samples tell the form, the protocol the kind.
+    """
     chunks = reader.table("chunks")
     chunks = chunks[chunks["role"] == "response"].drop_duplicates("run")
     forms = {
@@ -63,22 +80,37 @@ def heard_responses(reader: SessionReader) -> list[Heard]:
         for row, info in zip(rows(reader.table("streams")), reader.details("streams", "info"), strict=True)
     }
     found: dict[tuple[str, int, str], Heard] = {}
-    for run, protocol in protocols_of(reader).items():
-        info = infos.get((run, "response"))
-        if info is None or run not in forms:
-            continue
+    for run in sorted(forms):
+        protocol = protocol_of(reader, run)
+        info = infos.get((run, "response"), {})
+        undescribed = () if info else (run,)
         spec = protocol.response
-        form = (spec.kind, *forms[run])
+        channels, dtype = forms[run]
+        form = (spec.kind, channels, dtype)
         counted = {unit for thread in protocol.threads for unit in thread.units.units}
         known = found.get(form)
         if known is None:
             units = tuple(sorted(counted))
             found[form] = Heard(
-                (run,), info, spec.kind, units, spec.unit_count or 0, spec.sample_unit, spec.volumes
+                (run,),
+                undescribed,
+                info,
+                spec.kind,
+                channels,
+                units,
+                spec.unit_count or 0,
+                spec.sample_unit,
+                spec.volumes,
             )
         else:
             units = tuple(sorted(counted | set(known.counted)))
-            found[form] = replace(known, runs=(*known.runs, run), info=info, counted=units)
+            found[form] = replace(
+                known,
+                runs=(*known.runs, run),
+                undescribed=(*known.undescribed, *undescribed),
+                info=info or known.info,
+                counted=units,
+            )
     return list(found.values())
 
 

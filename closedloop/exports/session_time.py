@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from closedloop.errors import SessionDamagedError
 from closedloop.exports.columns import rows
 from closedloop.session import SessionReader
 
@@ -15,9 +16,12 @@ def zero_of_runs(reader: SessionReader) -> dict[int, float]:
 
     Within one boot of the machine ``local_clock`` goes on from run to run. After a restart it begins anew,
     and the wall clock tells how long the session lay still.
+
+    Returns:
+        by run; asked for one whose record is lost, it raises SessionDamagedError.
     """
     runs = rows(reader.table("runs").sort_values("run"))
-    zero: dict[int, float] = {}
+    zero = _Zeros(reader)
     for run in runs:
         by_wall_s = (_utc(run["started_utc"]) - _utc(runs[0]["started_utc"])).total_seconds()
         by_clock_s = run["started_s"] - runs[0]["started_s"]
@@ -27,8 +31,33 @@ def zero_of_runs(reader: SessionReader) -> dict[int, float]:
 
 
 def start_of(reader: SessionReader) -> datetime:
-    """Return when the session began, with its time zone."""
-    return _utc(str(reader.table("runs")["started_utc"].iloc[0]))
+    """Return when the session began, with its time zone.
+
+    Raises:
+        SessionDamagedError: the file has no record of any run.
+    """
+    began = reader.table("runs")["started_utc"]
+    if began.empty:
+        raise _lost(reader, "no run")
+    return _utc(str(began.iloc[0]))
+
+
+class _Zeros(dict[int, float]):
+    def __init__(self, reader: SessionReader) -> None:
+        super().__init__()
+        self._reader = reader
+
+    def __missing__(self, run: int) -> float:
+        raise _lost(self._reader, f"no run {run}, of which other tables have rows")
+
+
+def _lost(reader: SessionReader, found: str) -> SessionDamagedError:
+    return SessionDamagedError(
+        f"{reader.path}: table runs",
+        found=found,
+        expected="a record of each run: when it was, nothing else tells",
+        remedy="`closedloop salvage` puts a stand-in in its place; it leaves the damaged file as it is.",
+    )
 
 
 def _utc(text: str) -> datetime:

@@ -81,9 +81,10 @@ class FollowedSession:
         self.streams: Sequence[RecordedStream] = [stream.described for stream in self._streams]
         trials = _valid_trials(recorded)
         if not trials or not any(stream.described.role == "response" for stream in self._streams):
+            why = "; ".join(f"{left.name}: {left.reason}" for left in recording.left_out)
             raise RecordingError(
                 str(self.path),
-                found="no valid trial with its samples",
+                found="no valid trial with its samples" + (f" ({why})" if why else ""),
                 expected="trials that can answer for those of the session that runs",
                 remedy="Choose a session in which trials were valid.",
             )

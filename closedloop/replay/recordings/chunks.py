@@ -41,6 +41,17 @@ class Span:
     last_s: float
 
 
+def recorded_roles(path: Path) -> list[tuple[str, int]]:
+    """Return each role and run of which there are chunks.
+
+    Raises:
+        SessionError: the file can't be read.
+    """
+    with closing(database.open_reader(path)) as connection:
+        found = _rows(connection, path, "SELECT DISTINCT run, role FROM chunks")
+    return [(str(row["role"]), int(row["run"])) for row in found]
+
+
 def find_span(path: Path, role: str, run: int) -> Span | None:
     """Return the span of a role in a run; None if there is no chunk.
 

@@ -8,6 +8,7 @@ from closedloop.errors import RecordingError
 from closedloop.replay.recordings.recording import Recording
 from closedloop.replay.recordings.session import SessionRecording
 from closedloop.session.database import FILE_NAME
+from closedloop.session.soundness import damage_told
 
 _XDF_ENDINGS = (".xdf", ".xdfz", ".xdf.gz")
 
@@ -23,7 +24,8 @@ def open_recording(path: Path) -> Recording:
         SessionError: the session file can't be used.
     """
     if path.is_dir() or path.name == FILE_NAME:
-        return SessionRecording(path)
+        with damage_told(path):
+            return SessionRecording(path)
     if not path.exists():
         raise _unknown(path, "no such file or folder")
     if path.name.lower().endswith(_XDF_ENDINGS):

@@ -12,6 +12,8 @@ from datetime import datetime
 
 _SAME_CLOCK_S = 10.0  # the wall clock may have been corrected by so much between two runs of one boot
 _APART_S = 1.0
+UNRECORDED = (float("nan"), "")
+"""``started_s`` and ``started_utc`` of a run whose record is lost."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class Run:
 
     Attributes:
         run: its number.
-        started_s: ``local_clock`` at its start.
-        started_utc: the wall clock at that moment, ISO 8601.
+        started_s: ``local_clock`` at its start; NaN if its record is lost.
+        started_utc: the wall clock at that moment, ISO 8601; empty if its record is lost.
         first_s: ``local_clock`` of its first sample, marker or pulse.
         last_s: of its last one.
     """
@@ -41,15 +43,24 @@ def shifts(runs: Sequence[Run]) -> tuple[dict[int, float], list[str]]:
     """
     shift_s: dict[int, float] = {}
     notes: list[str] = []
-    first = runs[0] if runs else None
+    first: Run | None = None
+    by_s = 0.0
     end_s = float("-inf")
     for run in runs:
-        assert first is not None  # noqa: S101 - for mypy: there is a run
-        passed_s = _utc_s(run) - _utc_s(first)
-        by_clock_s = run.started_s - first.started_s
-        by_s = 0.0 if abs(passed_s - by_clock_s) < _SAME_CLOCK_S else passed_s - by_clock_s
-        if by_s:
-            notes.append(f"run {run.run} began on another clock; it is placed by the wall clock")
+        if not run.started_utc:
+            # where the run before it is: most runs follow each other within one boot
+            notes.append(
+                f"the record of run {run.run} is lost; it is played as if the machine had not restarted"
+            )
+        elif first is None:
+            first = run
+        else:
+            passed_s = _utc_s(run) - _utc_s(first)
+            by_clock_s = run.started_s - first.started_s
+            by_s = shift_s[first.run]
+            if abs(passed_s - by_clock_s) >= _SAME_CLOCK_S:
+                by_s += passed_s - by_clock_s
+                notes.append(f"run {run.run} began on another clock; it is placed by the wall clock")
         if run.first_s + by_s < end_s:
             by_s = end_s + _APART_S - run.first_s
             notes.append(

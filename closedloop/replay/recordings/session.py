@@ -15,11 +15,11 @@ import numpy as np
 
 from closedloop.errors import RecordingError
 from closedloop.ports import Float64
-from closedloop.replay.recordings.chunks import Span, find_span, read_span
+from closedloop.replay.recordings.chunks import Span, find_span, read_span, recorded_roles
 from closedloop.replay.recordings.description import from_xml
 from closedloop.replay.recordings.due import Trim
 from closedloop.replay.recordings.recording import Block, Damage, LeftOut, Piece, RecordedStream
-from closedloop.replay.recordings.runs import Run, shifts
+from closedloop.replay.recordings.runs import UNRECORDED, Run, shifts
 from closedloop.session import SessionReader
 
 # as a session sends them (hardware.lsl.markers, which this layer does not know)
@@ -30,6 +30,8 @@ MARKER_TYPE = "Markers"
 TRIGGER = "trigger"
 TRIGGER_NAME = "closedloop-trigger"
 _BLOCK_MARKERS = 256
+_FORM = ("channels", "dtype", "nominal_hz")
+_DESCRIBED = {"name", "type", "source_id", *_FORM}
 
 
 class SessionRecording:
@@ -39,24 +41,30 @@ class SessionRecording:
         folder: the session folder, or its ``session.sqlite``.
 
     Raises:
-        RecordingError: there is neither a sample nor a marker in it.
+        RecordingError: there is neither a sample nor a marker in it that can be played.
         SessionError: the session file can't be used.
     """
 
     def __init__(self, folder: Path) -> None:
-        with SessionReader(folder) as reader, reader.snapshot():
-            self.path = reader.folder
-            self._file = reader.path
-            session_id = reader.meta().get("session", reader.folder.name)
-            runs, markers = reader.table("runs"), reader.table("markers")
-            keys, infos = reader.table("streams"), reader.details("streams", "info")
-            # run by run: a run after a restart of the machine is on a clock of its own
-            pulses = reader.table("pulses").sort_values(["run", "time_s"], kind="stable")
+        with SessionReader(folder) as reader:
+            # looked at first: of a session that runs, what has samples by now is described by then
+            roles = recorded_roles(reader.path)
+            with reader.snapshot():
+                self._open(reader, roles)
+
+    def _open(self, reader: SessionReader, roles: Sequence[tuple[str, int]]) -> None:
+        self.path = reader.folder
+        self._file = reader.path
+        session_id = reader.meta().get("session", reader.folder.name)
+        runs, markers = reader.table("runs"), reader.table("markers")
+        keys, infos = reader.table("streams"), reader.details("streams", "info")
+        # run by run: a run after a restart of the machine is on a clock of its own
+        pulses = reader.table("pulses").sort_values(["run", "time_s"], kind="stable")
         self._infos: dict[tuple[str, int], Mapping[str, Any]] = {
             (str(role), int(run)): info
             for role, run, info in zip(keys["role"], keys["run"], infos, strict=True)
         }
-        self._spans, left_out = self._find_spans()
+        self._spans, left_out = self._find_spans(roles)
         self.left_out: Sequence[LeftOut] = left_out
         times_s, marker_runs = markers["time_s"].to_numpy(), markers["run"].to_numpy()
         pulses_s, pulse_runs = pulses["time_s"].to_numpy(), pulses["run"].to_numpy()
@@ -68,9 +76,10 @@ class SessionRecording:
         edges = [span.first_s + shift_s[span.run] for spans in self._spans.values() for span in spans]
         edges += pulse_times.tolist()
         if not edges and not len(marker_times):
+            why = "; ".join(f"{left.name}: {left.reason}" for left in left_out)
             raise RecordingError(
                 str(self.path),
-                found="a session without a single sample or marker",
+                found="a session without a single sample or marker" + (f" to play ({why})" if why else ""),
                 expected="neural samples or markers to play",
                 remedy="Choose a session that got as far as hearing its streams.",
             )
@@ -119,13 +128,17 @@ class SessionRecording:
             part = slice(first, first + _BLOCK_MARKERS)
             yield Block(times[part], np.array(texts[part], dtype=object)[:, None])
 
-    def _find_spans(self) -> tuple[dict[str, list[Span]], list[LeftOut]]:
-        """Return the spans of each role, run by run, and those that don't fit the first one of their role."""
+    def _find_spans(self, roles: Sequence[tuple[str, int]]) -> tuple[dict[str, list[Span]], list[LeftOut]]:
+        """Return the spans of each role, run by run, and what can't be played; ``roles`` have samples."""
         found: dict[str, list[Span]] = {}
         left_out: list[LeftOut] = []
-        for (role, run), info in sorted(self._infos.items()):
+        for role, run in sorted({*self._infos, *roles}):
+            info = self._infos.get((role, run))
             span = find_span(self._file, role, run)
-            if span is None:
+            if info is None or not info.keys() >= _DESCRIBED:
+                reason = "its description is lost, so its name, type or rate is not known"
+                left_out.append(LeftOut(f"{role} of run {run}", reason))
+            elif span is None:
                 left_out.append(LeftOut(f"{role} of run {run}", "it holds no samples"))
             elif role in found and not self._same_form(info, role, found[role][0].run):
                 reason = "its channels, type or rate are not those of the stream in the run before"
@@ -136,20 +149,19 @@ class SessionRecording:
 
     def _same_form(self, info: Mapping[str, Any], role: str, run: int) -> bool:
         first = self._infos[role, run]
-        return all(info[key] == first[key] for key in ("channels", "dtype", "nominal_hz"))
+        return all(info[key] == first[key] for key in _FORM)
 
     def _runs(
         self, rows: Sequence[Mapping[Any, Any]], times_s: Float64, told_runs: np.ndarray[Any, Any]
     ) -> list[Run]:
         """Return the runs that have a sample, or of which markers or pulses (``times_s``) are."""
+        started = {int(row["run"]): (float(row["started_s"]), str(row["started_utc"])) for row in rows}
+        spans = [span for spans in self._spans.values() for span in spans]
         runs = []
-        for row in rows:
-            mine = [span for spans in self._spans.values() for span in spans if span.run == row["run"]]
-            edges = [edge for span in mine for edge in (span.first_s, span.last_s)]
-            edges += times_s[told_runs == row["run"]].tolist()
-            if edges:
-                started = (int(row["run"]), float(row["started_s"]), str(row["started_utc"]))
-                runs.append(Run(*started, first_s=min(edges), last_s=max(edges)))
+        for run in sorted({span.run for span in spans} | set(map(int, told_runs))):
+            edges = [edge for span in spans if span.run == run for edge in (span.first_s, span.last_s)]
+            edges += times_s[told_runs == run].tolist()
+            runs.append(Run(run, *started.get(run, UNRECORDED), first_s=min(edges), last_s=max(edges)))
         return runs
 
     def _describe(self, role: str) -> RecordedStream:
@@ -189,6 +201,7 @@ def _marker_text(stored: str, session_id: str) -> str:
     """Return a marker as it was sent: JSON, with null where a number was missing."""
     try:
         payload = json.loads(stored, parse_constant=lambda _: None)
-    except ValueError:
+        named = {"event": "unknown", "session": session_id, **payload}
+    except (ValueError, TypeError):
         return stored  # a broken record is played as it stands
-    return json.dumps({"event": "unknown", "session": session_id, **payload}, ensure_ascii=False)
+    return json.dumps(named, ensure_ascii=False)
