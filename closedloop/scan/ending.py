@@ -98,6 +98,15 @@ def count_finding(found: dict[str, Any], now_s: float, last_volume: int) -> Puls
     return PulseFinding("first_missed", now_s, words, count=short, volume=0, detail=found)
 
 
+def count_taken_back(pulse: int, time_s: float) -> PulseFinding:
+    """The sequence had not fallen silent: a pulse came after what was taken for its last."""
+    words = (
+        "A pulse came after the one that was taken for the sequence's last: what was concluded from that one, of "
+        "first or last pulses, is void."
+    )
+    return PulseFinding("first_missed", time_s, words, count=0, pulse=pulse, volume=0)
+
+
 def by_pattern(short: int, grid: Grid, first_pulse_s: float | None) -> dict[str, Any]:
     """Return what the pattern of a sparse volume's slices tells for sure: its first slices were missed."""
     offset_tr = grid.position(short)

@@ -93,6 +93,20 @@ class RunningFit:
         """Return the standard deviation of a pulse about its prediction at a place: its jitter and the line's."""
         return self.scale_s * self._spread_factor(x)
 
+    @property
+    def farthest_s(self) -> float:
+        """By how much the farthest of the last pulses is off the near line."""
+        return max(abs(y - self._level - self._slope * x) for x, y in self._near)
+
+    def held_s(self, x: float) -> float:
+        """Return by how much the nominal TR, believed at first, holds the prediction at a place off the pulses'."""
+        slopes = self._slopes()
+        if not slopes:
+            return 0.0
+        slope = statistics.median(slopes)
+        level = statistics.median(one_y - slope * one_x for one_x, one_y in self._near)
+        return abs(level + slope * x - self._level - self._slope * x)
+
     def add(self, x: float, time_s: float) -> None:
         """Take a pulse in: its place (in TRs) and its stamp."""
         if self.n == 0:

@@ -208,7 +208,11 @@ class PulseLedger:
                 return self._relock(relock, number, time_s)
         if fits:
             findings = self._arrived(slot, number, time_s)
+            taken_back = [] if slot < sequence.last else self._silence_ended(number, time_s)
             self._take(slot, time_s)
+            findings += taken_back
+            if taken_back and self._told >= self._grid.total - 1:
+                findings += self._fell_short(time_s)
             findings += self._judge.judge(sequence.running, number, time_s, self._grid.volume_of(slot))
             return self._entry(number, slot, residual_s), findings
         self._off_s.append(time_s)
@@ -263,7 +267,8 @@ class PulseLedger:
         return len(self._sequence.times_s) == 1 and not self._numbered
 
     def _relock(self, relock: Relock, number: int, time_s: float) -> _Told:
-        finding = pulse_words.relocked(self._scanner, relock, number, time_s, self._sequence.last_s)
+        last_s, begun = self._sequence.last_s, self.start_known
+        finding = pulse_words.relocked(self._scanner, relock, number, time_s, last_s, begun=begun)
         tr_s = self._grid.tr_s
         if relock.why == "other_tr":
             step_s = (relock.times_s[-1] - relock.times_s[0]) / (relock.slots[-1] - relock.slots[0])
@@ -282,13 +287,14 @@ class PulseLedger:
     def _move(
         self, pulses: dict[int, float], tr_s: float, number: int, finding: PulseFinding, *, keep: bool
     ) -> _Told:
+        taken_back = self._silence_ended(number, max(pulses.values()))
         self._sequence.move(pulses, tr_s, keep=keep)
         self._told = self._sequence.last
         self._stopped = False
         self._off_s.clear()
         self._gaps.clear()
         self._keep_start()
-        return self._entry(number, self._sequence.last, math.nan), [finding]
+        return self._entry(number, self._sequence.last, math.nan), [finding, *taken_back]
 
     # absence
 
@@ -328,6 +334,13 @@ class PulseLedger:
         if self._first_missed is None:
             return []
         return [ending.count_finding(self._first_missed, now_s, self._grid.volume_of(last))]
+
+    def _silence_ended(self, number: int, time_s: float) -> list[PulseFinding]:
+        """Take back what was concluded from a silence, as a pulse came after it."""
+        if self._first_missed is None or self._first_missed["by"] != "count":
+            return []
+        self._first_missed = None
+        return [ending.count_taken_back(number, time_s)]
 
     def _noted(self, findings: list[PulseFinding]) -> list[PulseFinding]:
         for finding in findings:

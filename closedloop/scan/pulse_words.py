@@ -114,15 +114,31 @@ def beyond(pulse: int, time_s: float, grid: Grid) -> PulseFinding:
     return PulseFinding("extra", time_s, words, pulse=pulse, detail={"expected_pulses": grid.total})
 
 
-def relocked(scanner: Scanner, relock: Relock, pulse: int, time_s: float, last_s: float) -> PulseFinding:
-    """The pulses stand on another grid than was believed."""
+def relocked(
+    scanner: Scanner, relock: Relock, pulse: int, time_s: float, last_s: float, *, begun: bool
+) -> PulseFinding:
+    """The pulses stand on another grid than was believed.
+
+    Args:
+        scanner: section of the protocol.
+        relock: that grid.
+        pulse: number of the pulse that told it.
+        time_s: its stamp.
+        last_s: of the last pulse on the grid so far.
+        begun: the run's start was kept by the former grid.
+    """
     begin_s = relock.times_s[0]
     volume = relock.slots[-1] // scanner.slices
     if relock.why == "stray_start":
         shift_s = begin_s - last_s
         words = (
             f"The first pulse was not the scanner's: the sequence began {shift_s:.3f} s later, and volumes "
-            "are counted from there. The run's onsets still count from the start that was believed."
+            "are counted from there. "
+        )
+        words += (
+            "The run's onsets still count from the start that was believed."
+            if begun
+            else "The run had not started by then: its start will be the right one."
         )
         detail = {"start_shift_s": shift_s, "first_volume_s": begin_s}
         return PulseFinding(stray_kind(scanner), time_s, words, pulse=pulse, volume=volume, detail=detail)

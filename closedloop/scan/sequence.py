@@ -17,7 +17,6 @@ WIDEST = 0.4
 UNSETTLED_JITTERS = 8
 """A Gaussian jitter whose standard deviation is the protocol's stays within this many."""
 
-
 SURE = 7
 """Standard deviations that a pulse may be off; the deviation itself is known from few pulses at first."""
 
@@ -114,11 +113,17 @@ class Sequence:
     def _window_s(self, slot: int, uncertainty_s: float) -> tuple[float, float]:
         """Return by how much a pulse may be early and late for a slot."""
         late_s = LATE * self.grid.interval_s
-        if self.running.n < SETTLED:
-            early_s = max(self.slack_s, late_s)
-        else:
-            early_s = max(3 * self.jitter_s, SURE * self.running.spread_s(self.grid.position(slot)))
+        early_s = self._early_s(slot)
         if math.isfinite(uncertainty_s):
             early_s += uncertainty_s
         widest_s = WIDEST * self.grid.interval_s
         return min(early_s, widest_s), min(max(early_s, late_s), widest_s)
+
+    def _early_s(self, slot: int) -> float:
+        running, x = self.running, self.grid.position(slot)
+        if running.n >= SETTLED:
+            return max(3 * self.jitter_s, SURE * running.spread_s(x))
+        if running.n == 1 or running.farthest_s > self.slack_s:
+            # one of so few may be late, or the TR another: against either the next is early
+            return max(self.slack_s, LATE * self.grid.interval_s)
+        return self.slack_s + running.held_s(x)
