@@ -173,9 +173,15 @@ def _began_words(scan: SettledScan) -> str:
         return ""
     return (
         f" The run itself believed that its first stored volume began at {scan.began_s:.6f} s, {off_words(scan)},"
-        " and showed everything by that: onset_error holds the difference, while valid was judged by the start"
-        " that was believed. Each onset here is from the volume's own trigger."
+        f" as {scan.why}, and showed everything by that: onset_error holds the difference, while valid was judged"
+        f" by the start that was believed. Each onset here is from {_zero_words(scan)}."
     )
+
+
+def _zero_words(scan: SettledScan) -> str:
+    if scan.by_line:
+        return "where the line through the scanner's other pulses has that volume"
+    return "the volume's own trigger"
 
 
 def off_words(scan: SettledScan) -> str:

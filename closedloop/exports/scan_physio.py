@@ -55,6 +55,7 @@ def physio(scan: SettledScan) -> tuple[float, npt.NDArray[np.int32]] | None:
         samples[place, 2] = PULSES[verdict][0]
     samples[[p for p, verdict in zip(places, verdicts, strict=True) if verdict in COUNTED], 0] = 1
     samples[:, 1] = -1
+    samples[-first:, 1] = 0  # from the start on, though its own pulse may lack, or be late
     for place, volume in zip(places, scan.pulses["volume"].tolist(), strict=True):
         if isinstance(volume, int) and volume >= scan.dummies:
             samples[place:, 1] = volume - scan.dummies

@@ -209,14 +209,8 @@ def _faults(course: ScanCourse, protocol: ScanProtocol) -> list[str]:
 
 def _off_words(scan: SettledScan) -> str:
     early = scan.off_s < 0
-    if any("start_shift_s" in (one.get("detail") or {}) for one in scan.findings):
-        why = "its first pulse was not the scanner's"
-    elif (scan.ledger.get("first_missed") or {}).get("by") == "pattern":
-        why = "the volume's first pulses were missed"
-    else:
-        why = "the pulse that it began with does not stand on the line through all of them"
     return (
-        f"The run began {abs(scan.off_s):.3f} s {'before' if early else 'after'} the first volume, as {why}:"
+        f"The run began {abs(scan.off_s):.3f} s {'before' if early else 'after'} the first volume, as {scan.why}:"
         f" everything was shown that much too {'early' if early else 'late'} against the volumes. Times here and in"
         " the exports count from the volume."
     )

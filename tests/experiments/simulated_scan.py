@@ -122,7 +122,14 @@ class SimulatedScan:
         faults = self.faults[min(len(self.armed), len(self.faults) - 1)]
         self.armed.append(plan.label)
         pulses = pulse_times(
-            scanner.tr_s, plan.volumes, scanner.dummies, self.jitter_s, faults, np.random.default_rng(scan)
+            scanner.tr_s,
+            plan.volumes,
+            scanner.dummies,
+            self.jitter_s,
+            faults,
+            np.random.default_rng(scan),
+            slices=scanner.slices,
+            acquisition_s=scanner.acquisition_s,
         )
         first_volume_s = scanner.dummies * scanner.tr_s
         presses = [(first_volume_s + time_s, key) for time_s, key in self.presses(plan)]
