@@ -88,12 +88,13 @@ def rebuild_threads(recorded: Recorded) -> tuple[list[EvolutionThread], list[str
         The evolutions at their first generation, and what could not be had, in sentences.
     """
     protocol, notes = recorded.first_protocol, _changed_runs(recorded)
-    alone = _without_initial_codes(protocol)
+    alone = _whatever_is_there(_without_initial_codes(protocol))
     try:
         threads = make_threads(alone)
     except ReferenceImageError as error:
         notes.append(
-            f"The reference pictures are not compared with their files: {error.where}: {error.found}."
+            "The reference pictures are held to their recorded SHA-256 only, and not compared with their files:"
+            f" {error.where}: {error.found}."
         )
         threads = make_threads(alone.model_copy(update={"references": References(per_generation=0)}))
     for thread, spec in zip(threads, protocol.threads, strict=True):
@@ -131,6 +132,14 @@ def _without_initial_codes(protocol: Protocol) -> Protocol:
         for thread in protocol.threads
     )
     return protocol.model_copy(update={"threads": threads})
+
+
+def _whatever_is_there(protocol: Protocol) -> Protocol:
+    """Pictures may have been moved away since: those that are left are compared, be they too few to go on with."""
+    spec = protocol.references
+    if spec.folder is None or not spec.per_generation:
+        return protocol
+    return protocol.model_copy(update={"references": spec.model_copy(update={"per_generation": 1})})
 
 
 def _give_initial_codes(recorded: Recorded, thread: EvolutionThread) -> None:
