@@ -168,9 +168,14 @@ class Resumption:
         """Say in the file that the session is complete, if it was cut off before it could."""
         if self._recorded.exit_status == "completed":
             return
-        now_s = LslClock().now()
+        past = self._past()
         store = SessionStore.reopen(
-            self._recorded.folder, environment=environment(), started_s=now_s, lock=lock
+            self._recorded.folder,
+            meta=past.amended,
+            environment=environment(),
+            started_s=LslClock().now(),
+            begins_with=past.begins_with,
+            lock=lock,
         )
         store.close(ended_s=LslClock().now(), exit_status="completed", reason=reason)
 
@@ -184,6 +189,10 @@ class Resumption:
         changes.note(display_differences(recorded.display, opened.display, self.loaded.protocol))
         changes.note(stream_differences(recorded.streams, opened.streams))
         changes.refuse()
+        return self._past()
+
+    def _past(self) -> Past:
+        recorded, changes = self._recorded, self._changes
         kept = keep_changed(self.loaded, recorded.protocol, recorded.folder, recorded.last_run + 1)
         return Past(
             session_id=recorded.session_id,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from closedloop.errors import DiskError
 from closedloop.loop.commands import Operator
@@ -44,6 +45,12 @@ class Past:
     amended: Mapping[str, str]
     changes: Sequence[str]
     accepted: bool
+
+    @property
+    def begins_with(self) -> tuple[str, Mapping[str, Any]]:
+        """Kind and detail of the event that the run begins with."""
+        detail = {"changes": list(self.changes), "accepted": self.accepted, "bred": self.history.bred}
+        return RESUMED, detail
 
 
 def run_session(
@@ -90,10 +97,7 @@ def run_session(
             meta=past.amended,
             environment=ground,
             started_s=rig.clock.now(),
-            begins_with=(
-                RESUMED,
-                {"changes": list(past.changes), "accepted": past.accepted, "bred": past.history.bred},
-            ),
+            begins_with=past.begins_with,
             lock=lock,
         )
     with closed_in_any_case(store, rig.clock):
