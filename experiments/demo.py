@@ -16,6 +16,7 @@ from closedloop.protocol.models import Corner, Protocol
 from experiments.console import err
 from experiments.network import lsl_of_its_own
 from experiments.recorded import read_session
+from experiments.unbegun import is_unbegun, protocol_of_unbegun
 from hardware.display import has_display, virtual_display
 
 PROTOCOL = Path(__file__).resolve().parent.parent / "protocols" / "demo.yaml"
@@ -59,10 +60,17 @@ def resume_demo(folder: Path, *, overrides: Sequence[str] = (), accept_changes: 
     Raises:
         ClosedLoopError: as :func:`experiments.resume.resume_session` does.
     """
-    with _rig_of(read_session(folder).protocol):
+    with _rig_of(_protocol_in(folder, overrides)):
         from experiments.resume import resume_session  # late, as above
 
         return resume_session(folder, overrides=overrides, accept_changes=accept_changes, resume_by=_RESUME)
+
+
+def _protocol_in(folder: Path, overrides: Sequence[str]) -> Protocol:
+    """Return the protocol of a session that is to go on, or to begin anew in its folder."""
+    if is_unbegun(folder):
+        return load_protocol(protocol_of_unbegun(folder), overrides).protocol
+    return read_session(folder).protocol
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from closedloop.loop.history import History, read_history
 from closedloop.protocol.models import Protocol
 from closedloop.session import SessionReader
 from experiments.recorded_ground import RecordedGround, read_ground
+from experiments.session import CONTROL, control_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,17 +22,18 @@ class RecordedSession(RecordedGround[Protocol]):
         history: the state of its loop.
         generators: provenance of each thread's generator; empty if a crash came before it was recorded.
         streams: by role, of the last run that had any.
+        control_at_first: the control condition that the session was begun under, where that is recorded.
     """
 
     history: History
     generators: Sequence[Mapping[str, Any]]
     streams: Mapping[str, Mapping[str, Any]]
+    control_at_first: str | None
 
     @property
     def control(self) -> str | None:
         """The control condition that the session was run under, if any."""
-        details = self.display.get("details", {})
-        return str(details["control"]).split(maxsplit=1)[0] if "control" in details else None
+        return control_in(self.display.get("details", {})) or self.control_at_first
 
 
 def read_session(folder: Path) -> RecordedSession:
@@ -46,6 +48,7 @@ def read_session(folder: Path) -> RecordedSession:
             history=read_history(reader),
             generators=reader.details("threads", "generator"),
             streams=_streams(reader),
+            control_at_first=reader.meta().get(CONTROL),
         )
 
 

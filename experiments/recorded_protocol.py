@@ -11,17 +11,15 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from closedloop.errors import ProtocolError, SessionDamagedError, SessionError, SessionSchemaError
+from closedloop.errors import ProtocolError, SessionDamagedError, SessionSchemaError
 from closedloop.protocol.document import plain_value
 from closedloop.protocol.load import LoadedProtocol, LoadedScan
 from closedloop.protocol.models import Protocol
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.session import amendments, database
 from experiments.differences import Difference, Weight, protocol_differences
-from experiments.evolution import LOG_FILE, say
-from experiments.session import write_whole
-
-PROTOCOL_FILE = "protocol.yaml"
+from experiments.evolution import say
+from experiments.session import PROTOCOL_FILE, write_whole
 
 Kind = TypeVar("Kind", Protocol, ScanProtocol)
 LoadedKind = TypeVar("LoadedKind", LoadedProtocol, LoadedScan)
@@ -176,23 +174,3 @@ def keep_changed(
         amendments.key_of_run(amendments.TEXT, run): text,
         amendments.key_of_run(amendments.JSON, run): loaded.protocol.model_dump_json(),
     }
-
-
-def protocol_of_unbegun(folder: Path) -> Path:
-    """Return the protocol file of a session that was cut off before anything was recorded, to begin it anew.
-
-    Raises:
-        SessionError: there is none.
-    """
-    protocol_file = folder / PROTOCOL_FILE
-    if not protocol_file.is_file():
-        raise SessionError(
-            str(folder),
-            found="no session: it was cut off before anything was recorded"
-            if (folder / LOG_FILE).exists()
-            else "no session in it",
-            expected=f"a session folder with its {database.FILE_NAME}",
-            remedy="Nothing is lost: start again with closedloop run PROTOCOL.",
-        )
-    say("nothing had been recorded yet: the session begins anew")
-    return protocol_file

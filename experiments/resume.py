@@ -31,9 +31,15 @@ from experiments.evolution import LOG_FILE, finish, perform, say
 from experiments.logfile import log_to, remembered
 from experiments.prepare import make_threads
 from experiments.recorded import RecordedSession, read_session
-from experiments.recorded_protocol import edited_copies, keep_changed, load_recorded, protocol_of_unbegun
+from experiments.recorded_protocol import edited_copies, keep_changed, load_recorded
 from experiments.rig import OpenedRig
 from experiments.session import Past
+from experiments.unbegun import (
+    control_of_unbegun,
+    is_unbegun,
+    protocol_of_unbegun,
+    say_it_begins_anew,
+)
 from experiments.way_on import RESUME
 from hardware.clock import LslClock
 
@@ -65,10 +71,9 @@ def resume_session(
     """
     folder = folder.resolve()
     with SessionLock(folder) as lock:
-        path = folder / database.FILE_NAME
-        if not path.exists() or database.is_blank(path):
+        if is_unbegun(folder):
             return _begin(folder, overrides, lock, resume_by)
-        database.check(path)
+        database.check(folder / database.FILE_NAME)
         recorded = read_session(folder)
         say(f"session {recorded.session_id}: {_state(recorded)}")
         return Resumption(recorded, overrides, accept_changes).go_on(lock, resume_by)
@@ -207,12 +212,15 @@ class Resumption:
 def _begin(folder: Path, overrides: Sequence[str], lock: SessionLock, resume_by: str) -> Path:
     """Begin a session whose first run was cut off before anything was recorded."""
     loaded = load_protocol(protocol_of_unbegun(folder), overrides)
+    control = control_of_unbegun(folder)
+    say_it_begins_anew(control)
     return perform(
         loaded,
         make_threads(loaded.protocol),
         folder.name,
         folder.parent,
         lambda: folder,
+        control=control,
         lock=lock,
         resume_by=resume_by,
     )

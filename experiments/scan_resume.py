@@ -31,10 +31,11 @@ from experiments.environment import environment
 from experiments.evolution import finish, say
 from experiments.logfile import remembered
 from experiments.recorded_ground import RecordedGround, read_ground
-from experiments.recorded_protocol import edited_copies, keep_changed, load_recorded, protocol_of_unbegun
+from experiments.recorded_protocol import edited_copies, keep_changed, load_recorded
 from experiments.scan_pictures import with_recorded_pictures
 from experiments.scan_session import GoingOn, OpenedScanRig, ScanWork
 from experiments.scanner import make_work, perform
+from experiments.unbegun import is_unbegun, protocol_of_unbegun, say_it_begins_anew
 from experiments.way_on import RESUME
 from hardware.clock import LslClock
 
@@ -91,10 +92,9 @@ def resume_scan(
     """
     folder = folder.resolve()
     with SessionLock(folder) as lock:
-        path = folder / database.FILE_NAME
-        if not path.exists() or database.is_blank(path):
+        if is_unbegun(folder):
             return _begin(folder, overrides, lock, resume_by)
-        database.check(path)
+        database.check(folder / database.FILE_NAME)
         recorded = read_scan_session(folder)
         say(f"session {recorded.session_id}: {recorded.exit_status or 'cut off'}; {recorded.past.words}")
         return ScanResumption(recorded, overrides, accept_changes).go_on(lock, resume_by)
@@ -178,7 +178,9 @@ class ScanResumption:
 
 def _begin(folder: Path, overrides: Sequence[str], lock: SessionLock, resume_by: str) -> Path:
     """Begin a session whose first run was cut off before anything was recorded."""
-    work = make_work(load_scan(protocol_of_unbegun(folder), overrides))
+    loaded = load_scan(protocol_of_unbegun(folder), overrides)
+    say_it_begins_anew()
+    work = make_work(loaded)
     return perform(work, folder.name, folder.parent, lambda: folder, lock=lock, resume_by=resume_by)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -24,6 +25,11 @@ from experiments.rig import OpenedRig
 from hardware.check import Finding
 
 log = logging.getLogger(__name__)
+
+PROTOCOL_FILE = "protocol.yaml"
+CONTROL = "control"
+CONTROL_FILE = "control.txt"
+"""Names the control condition of a session; there only if it is run under one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +89,15 @@ def run_session(
     checked = {finding.name: f"{finding.text} ({finding.verdict.value})" for finding in findings}
     ground = {**environment(), "check": checked}
     if past is None:
-        write_whole(folder / "protocol.yaml", loaded.as_used())
+        meta, control = meta_of(folder.name, loaded), control_in(opened.display.details)
+        if control is not None:
+            # before the protocol: with that alone, a session that was cut off would begin anew without its control
+            write_whole(folder / CONTROL_FILE, control + "\n")
+            meta[CONTROL] = control
+        write_whole(folder / PROTOCOL_FILE, loaded.as_used())
         store = SessionStore.create(
             folder,
-            meta=meta_of(folder.name, loaded),
+            meta=meta,
             environment=ground,
             started_s=rig.clock.now(),
             lock=lock,
@@ -125,6 +136,11 @@ def run_session(
     return outcome
 
 
+def control_in(details: Mapping[str, Any]) -> str | None:
+    """Return the control condition that a stage says it is, in the details of its display; None: it is none."""
+    return str(details[CONTROL]).split(maxsplit=1)[0] if CONTROL in details else None
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a text file so that after a crash it is there as a whole or not at all.
 
@@ -133,7 +149,10 @@ def write_whole(path: Path, text: str) -> None:
     """
     draft = path.with_name(path.name + ".part")
     try:
-        draft.write_text(text, encoding="utf-8")
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
         raise DiskError(

@@ -9,6 +9,7 @@ is the old one or the new one, and either is a whole file.
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -81,11 +82,13 @@ def keep_log_alone(path: Path) -> None:
         SessionDamagedError: it is such a file.
     """
     if has_log_alone(path):
+        what = "an empty file" if path.exists() else "no such file"
         raise SessionDamagedError(
             str(path),
-            found=f"an empty file, beside a log of {_size(beside(path, LOG))} bytes that holds records",
+            found=f"{what}, beside a log of {_size(beside(path, LOG))} bytes that holds records",
             expected="the file that the log belongs to",
-            remedy="Open it with nothing else: that would delete the log. `closedloop salvage` saves what is in it.",
+            remedy="Open it with nothing else: that would delete the log. To save what is in it: "
+            f"closedloop salvage {shlex.quote(str(path.parent))} --to NEW-FOLDER",
         )
 
 

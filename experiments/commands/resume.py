@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from experiments.commands.sessions import folder_of
 from experiments.console import out
 from experiments.lsl_quiet import quiet_lsl
 
@@ -49,7 +50,7 @@ def go_on(session: Path, overrides: list[str], accept_changes: bool) -> None:
     """Resume a session and say where it is; ``closedloop run --resume`` does the same."""
     from experiments.way_on import session_kind
 
-    folder = session.parent if session.name == "session.sqlite" else session
+    folder = folder_of(session)
     if session_kind(folder) == "scan":
         from experiments.scan_resume import resume_scan
 

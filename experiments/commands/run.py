@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from experiments.commands.resume import Accept, go_on
-from experiments.commands.sessions import session_folder
+from experiments.commands.sessions import folder_of
 from experiments.console import out
 from experiments.lsl_quiet import quiet_lsl
 
@@ -122,7 +122,8 @@ def demo(
     if resume is not None:
         if out_folder is not None or control is not None:
             raise typer.BadParameter("--resume takes folder and control from the session; give neither.")
-        resume_demo(session_folder(resume), overrides=overrides or [], accept_changes=accept_changes)
+        # one that was cut off before it had a session file begins anew
+        resume_demo(folder_of(resume), overrides=overrides or [], accept_changes=accept_changes)
         out.print(f"session: {resume}", highlight=False, soft_wrap=True)
         return
     folder = run_demo(out=out_folder, overrides=overrides or [], control=control.value if control else None)

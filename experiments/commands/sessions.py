@@ -81,14 +81,24 @@ def _tell(line: str) -> None:
     err.print(escape(line), highlight=False, soft_wrap=True)
 
 
+def folder_of(path: Path) -> Path:
+    """Return the folder that a person means by its path or by its session file's, whatever is in it."""
+    return path.parent if path.name == SESSION_FILE else path
+
+
 def session_folder(path: Path) -> Path:
     """Return the session folder that a person means by its path or by its session file's.
+
+    One whose session file is gone and has left its log counts, too: what opens it says what to do.
 
     Raises:
         SessionError: there is no session.
     """
-    folder = path.parent if path.name == SESSION_FILE else path
-    if not (folder / SESSION_FILE).is_file():
+    from closedloop.session.journal import has_log_alone
+
+    folder = folder_of(path)
+    file = folder / SESSION_FILE
+    if not file.is_file() and not has_log_alone(file):
         found = f"no {SESSION_FILE} in it" if folder.is_dir() else "no such folder"
         raise SessionError(
             str(path),
