@@ -60,7 +60,7 @@ def test_a_scanner_that_ran_already_where_the_policy_lets_the_run_go_on(tmp_path
         session.trigger.play([-1.0], start_s=session.clock.now())
         return info
 
-    session.trigger.open = open_after_a_pulse  # type: ignore[assignment, method-assign]
+    session.trigger.open = open_after_a_pulse  # type: ignore[assignment, method-assign]  # before arming
     (fault,) = judged(session).faults
     assert fault == (
         "The scanner was running already: 1 pulse came before the run was armed, so that its first volume is not"
