@@ -19,9 +19,10 @@ def write_outputs(folder: Path, wanted: Output, say: Callable[[str], None]) -> N
         wanted: section of the protocol.
         say: tells the person at the rig what became of files that are not the program's.
     """
+    # the report first: what stands in the way of an export must not keep the person from seeing how it went
+    if wanted.report:
+        write_report(folder)
     if wanted.tables or wanted.images:
         export_session(folder, tables=wanted.tables, images=wanted.images)
     if isinstance(wanted, ScanOutput) and wanted.bids:
         export_bids(folder, say=say)
-    if wanted.report:
-        write_report(folder)
