@@ -98,8 +98,8 @@ def test_a_start_that_jitters_as_all_pulses_do_stays(
 
 
 def test_a_sequence_that_is_held_up_later_does_not_move_its_start(tmp_path: Path) -> None:
-    faults = ScannerFaults(drop=tuple(range(6, 40)), extra_s=tuple(6.3 + number for number in range(16)))
-    overrides = ("scanner.dummies=0", "scanner.volumes=22", "scanner.policy.stopped=warn")
+    faults = ScannerFaults(drop=tuple(range(4, 40)), extra_s=tuple(4.3 + number for number in range(35)))
+    overrides = ("scanner.dummies=0", "scanner.volumes=40", "scanner.policy.stopped=warn")
     scan, _ = settled(tmp_path / "one", faults, *overrides)
     assert any("phase_jump_s" in (found.get("detail") or {}) for found in scan.findings)
     assert (scan.moved, scan.off_s) == ("", 0.0)
@@ -107,7 +107,7 @@ def test_a_sequence_that_is_held_up_later_does_not_move_its_start(tmp_path: Path
 
 def test_a_stray_first_pulse_before_dummies_leaves_the_start_as_it_is(tmp_path: Path) -> None:
     faults = ScannerFaults(human_s=(-0.45,), drop=(2,))
-    scan, _ = settled(tmp_path / "one", faults, "scanner.dummies=2")
+    scan, _ = settled(tmp_path / "one", faults, "scanner.dummies=2", jitter_s=0.004)
     assert (scan.moved, scan.off_s) == ("", 0.0)
     assert scan.pulses["verdict"].tolist()[:2] == ["human", "volume"]
 
