@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from rich.markup import escape
 from rich.table import Table
 
-from closedloop.errors import ProtocolError, ReferenceImageError, VerificationError
-from closedloop.protocol.scan import ScanProtocol
-from closedloop.replay.scan_verification import ScanCheck, ScanVerification, verify_scans
-from closedloop.scan.design import draw_runs
+from closedloop.errors import VerificationError
+from closedloop.replay.scan_verification import (
+    ScanCheck,
+    ScanVerification,
+    draw_again,
+    stimuli_again,
+    verify_scans,
+)
 from closedloop.scan.recorded import scan_protocol_of
-from closedloop.scan.records import RunPlan
-from closedloop.scan.stimuli import StimulusSet, load_stimuli
 from closedloop.session import SessionReader, amendments
 from experiments.console import err, out
 
@@ -33,16 +33,11 @@ def verify_scan_session(reader: SessionReader) -> ScanVerification:
     """
     protocol = scan_protocol_of(reader)
     notes = _changed_runs(reader)
-    stimuli: StimulusSet | None = None
-    plans: Mapping[int, Sequence[RunPlan]] | None = None
     with err.status("drawing and rendering again ..."):
-        try:
-            stimuli = load_stimuli(protocol)
-            plans = _plans(reader, stimuli)
-        except (ReferenceImageError, ProtocolError) as error:
-            missing = "Images and plans are" if stimuli is None else "Plans are"
-            notes.append(f"{missing} not compared with what they were made of: {error.where}: {error.found}.")
-        found = verify_scans(reader, protocol, stimuli, plans)
+        again = stimuli_again(reader, protocol)
+        plans, undrawn = draw_again(reader, again)
+        found = verify_scans(reader, protocol, again.stimuli, plans)
+    notes += [*again.notes, *undrawn]
     found.notes[:0] = notes
     _show(reader.folder.resolve().name, found)
     first = found.first
@@ -55,21 +50,6 @@ def verify_scan_session(reader: SessionReader) -> ScanVerification:
             remedy="If the file was not changed by hand, please report this with the session file.",
         )
     return found
-
-
-def _plans(reader: SessionReader, stimuli: StimulusSet) -> dict[int, Sequence[RunPlan]]:
-    """Draw the runs anew, by the protocol of each run of the program that armed any."""
-    drawn: list[tuple[ScanProtocol, Sequence[RunPlan]]] = []
-    plans: dict[int, Sequence[RunPlan]] = {}
-    for run in sorted(set(reader.table("scans")["run"].tolist())):
-        protocol = scan_protocol_of(reader, run)
-        known = next((own for before, own in drawn if before == protocol), None)
-        if known is None:
-            # the most efficient of many can only be told by measuring all of them
-            known = draw_runs(protocol, stimuli.by_condition, measured=protocol.efficiency.candidates > 1)
-            drawn.append((protocol, known))
-        plans[run] = known
-    return plans
 
 
 def _changed_runs(reader: SessionReader) -> list[str]:

@@ -12,15 +12,15 @@ from closedloop.replay.scan_verification.pulses import check_pulses
 from closedloop.replay.scan_verification.trials import check_answers, check_trials
 from closedloop.scan.recorded import read_scans
 from closedloop.scan.records import RunPlan
-from closedloop.scan.stimuli import StimulusSet
+from closedloop.scan.stimuli import Stimulus
 from closedloop.session import SessionReader
 
 
 def verify_scans(
     reader: SessionReader,
     protocol: ScanProtocol,
-    stimuli: StimulusSet | None,
-    plans: Mapping[int, Sequence[RunPlan]] | None,
+    stimuli: Mapping[str, Stimulus],
+    plans: Mapping[int, Sequence[RunPlan]],
 ) -> ScanVerification:
     """Compare a scanner session with what its seed, its protocol and what was heard give.
 
@@ -30,18 +30,17 @@ def verify_scans(
     Args:
         reader: of the session.
         protocol: of the session as last used; each scan run is compared with what held when it was made.
-        stimuli: made anew; None: they can't be, and are not compared.
-        plans: of all runs, drawn anew, by the run of the program whose protocol gives them; None: they can't be,
-            and are not compared.
+        stimuli: made anew, by name, as far as they can be.
+        plans: of all runs, drawn anew, by the run of the program whose protocol gives them, as far as they can
+            be; others are not compared.
 
     Raises:
         SessionError: the file can't be read.
     """
     found = ScanVerification()
-    if stimuli is not None:
-        check_images(reader, stimuli, found)
+    check_images(reader, stimuli, found)
     for scan in read_scans(reader, protocol):
-        if plans is not None:
+        if scan.run in plans:
             check_plan(scan, plans[scan.run], found)
         held = scan.protocol or protocol
         check_pulses(scan, held, found)
