@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from closedloop.errors import SessionChangedError
+from experiments.console import say
 from experiments.differences import Difference, Weight
-from experiments.evolution import say
 
 
 class Changes:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
 from typing import Any, TextIO, cast
 
 from rich.console import Console
+from rich.markup import escape
+
+log = logging.getLogger(__name__)
 
 # the terminal was closed, ssh was lost, or whoever read our words has gone
 _NOBODY_READS = (errno.EIO, errno.EPIPE)
@@ -52,3 +56,9 @@ class LastingStderr:
 
 out = Console()
 err = Console(file=cast("TextIO", LastingStderr()), stderr=True)
+
+
+def say(text: str) -> None:
+    """Tell the person at the rig, and the session's log."""
+    log.info("%s", text)
+    err.print(escape(text), highlight=False, soft_wrap=True)

@@ -9,8 +9,6 @@ from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
-from rich.markup import escape
-
 from closedloop.errors import ClosedLoopError, SessionAbortedError
 from closedloop.loop.threads import EvolutionThread
 from closedloop.protocol.frames import check_timing, plan_frames
@@ -18,8 +16,8 @@ from closedloop.protocol.load import LoadedProtocol, LoadedScan, load_protocol
 from closedloop.session.database import FILE_NAME
 from closedloop.session.lock import SessionLock
 from experiments.closing import write_outputs
-from experiments.console import err
-from experiments.folder import make_session_folder, require_writable, session_name
+from experiments.console import say
+from experiments.folder import LOG_FILE, make_session_folder, require_writable, session_name
 from experiments.interrupts import Interruptible, Interrupts
 from experiments.logfile import log_to, remembered
 from experiments.network import lsl_as_in
@@ -32,8 +30,6 @@ from experiments.way_on import RESUME, says_how_to_go_on, way_on
 from hardware.check import require_good, run_checks
 
 log = logging.getLogger(__name__)
-
-LOG_FILE = "log.txt"
 
 
 @remembered()
@@ -202,9 +198,3 @@ def finish(folder: Path, loaded: LoadedProtocol | LoadedScan) -> None:
         return
     if loaded.protocol.output.report:
         say(f"report {folder / 'report.html'}")
-
-
-def say(text: str) -> None:
-    """Tell the person at the rig, and the session's log."""
-    log.info("%s", text)
-    err.print(escape(text), highlight=False, soft_wrap=True)

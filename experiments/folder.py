@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 from closedloop.errors import DiskError, SessionExistsError
 from closedloop.protocol.models import Protocol
 from closedloop.protocol.scan import ScanProtocol
+
+PROTOCOL_FILE = "protocol.yaml"
+LOG_FILE = "log.txt"
 
 
 def session_name(protocol: Protocol | ScanProtocol, now: datetime) -> str:
@@ -77,3 +81,25 @@ def _not_writable(base: Path, error: OSError) -> DiskError:
         expected="a folder that session folders can be made in",
         remedy="Choose another folder with --out.",
     )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that after a crash it is there as a whole or not at all.
+
+    Raises:
+        DiskError: it can't be written.
+    """
+    draft = path.with_name(path.name + ".part")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise DiskError(
+            str(path),
+            found=error.strerror or str(error),
+            expected="to be able to write",
+            remedy="Make room on the disk or check its permissions.",
+        ) from error

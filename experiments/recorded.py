@@ -10,8 +10,8 @@ from typing import Any
 from closedloop.loop.history import History, read_history
 from closedloop.protocol.models import Protocol
 from closedloop.session import SessionReader
+from experiments.control import CONTROL, control_in
 from experiments.recorded_ground import RecordedGround, read_ground
-from experiments.session import CONTROL, control_in
 
 
 @dataclass(frozen=True, eq=False)

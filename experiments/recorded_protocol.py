@@ -17,9 +17,9 @@ from closedloop.protocol.load import LoadedProtocol, LoadedScan
 from closedloop.protocol.models import Protocol
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.session import amendments, database
+from experiments.console import say
 from experiments.differences import Difference, Weight, protocol_differences
-from experiments.evolution import say
-from experiments.session import PROTOCOL_FILE, write_whole
+from experiments.folder import PROTOCOL_FILE, write_whole
 
 Kind = TypeVar("Kind", Protocol, ScanProtocol)
 LoadedKind = TypeVar("LoadedKind", LoadedProtocol, LoadedScan)

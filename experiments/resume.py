@@ -14,6 +14,7 @@ from closedloop.protocol.load import load_protocol
 from closedloop.session import SessionStore, database
 from closedloop.session.lock import SessionLock
 from experiments.changes import Changes
+from experiments.console import say
 from experiments.differences import (
     Difference,
     Weight,
@@ -27,7 +28,8 @@ from experiments.differences import (
     stream_differences,
 )
 from experiments.environment import environment
-from experiments.evolution import LOG_FILE, finish, perform, say
+from experiments.evolution import finish, perform
+from experiments.folder import LOG_FILE
 from experiments.logfile import log_to, remembered
 from experiments.prepare import make_threads
 from experiments.recorded import RecordedSession, read_session

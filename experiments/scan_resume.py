@@ -20,6 +20,7 @@ from closedloop.session import SessionReader, SessionStore, database
 from closedloop.session.lock import SessionLock
 from closedloop.session.scan_store import ScanStore
 from experiments.changes import Changes
+from experiments.console import say
 from experiments.differences import (
     Difference,
     Weight,
@@ -28,7 +29,7 @@ from experiments.differences import (
     protocol_differences,
 )
 from experiments.environment import environment
-from experiments.evolution import finish, say
+from experiments.evolution import finish
 from experiments.logfile import remembered
 from experiments.recorded_ground import RecordedGround, read_ground
 from experiments.recorded_protocol import edited_copies, keep_changed, load_recorded
@@ -157,9 +158,13 @@ class ScanResumption:
         Raises:
             SessionChangedError: it would be another experiment.
         """
+        protocol = self.work.loaded.protocol
+        self._changes.note(display_differences(self._recorded.display, opened.display, protocol))
+        self._changes.refuse()
+        return self._going_on()
+
+    def _going_on(self) -> GoingOn:
         recorded, changes, loaded = self._recorded, self._changes, self.work.loaded
-        changes.note(display_differences(recorded.display, opened.display, loaded.protocol))
-        changes.refuse()
         kept = keep_changed(loaded, recorded.protocol, recorded.folder, recorded.last_run + 1)
         amended = {**recorded.lost_meta, **kept}
         return GoingOn(recorded.session_id, recorded.past, amended, changes.words, changes.accepted)
@@ -169,8 +174,15 @@ class ScanResumption:
         recorded = self._recorded
         if recorded.exit_status == "completed":
             return
-        now_s = LslClock().now()
-        store = SessionStore.reopen(recorded.folder, environment=environment(), started_s=now_s, lock=lock)
+        going_on = self._going_on()
+        store = SessionStore.reopen(
+            recorded.folder,
+            meta=going_on.amended,
+            environment=environment(),
+            started_s=LslClock().now(),
+            begins_with=going_on.begins_with,
+            lock=lock,
+        )
         close_cut_off(recorded.past, ScanStore(store))
         reason = completed_words(len(self.work.plans))
         store.close(ended_s=LslClock().now(), exit_status="completed", reason=reason)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from closedloop.loop.history import RESUMED
 from closedloop.ports import Clock, DisplayReport, MarkerSink, Stage
@@ -25,7 +26,8 @@ from closedloop.session import SessionStore
 from closedloop.session.lock import SessionLock
 from closedloop.session.scan_store import ScanStore
 from experiments.environment import environment
-from experiments.session import closed_in_any_case, meta_of, write_whole
+from experiments.folder import PROTOCOL_FILE, write_whole
+from experiments.session import closed_in_any_case, meta_of
 from hardware.check import Finding
 
 log = logging.getLogger(__name__)
@@ -90,6 +92,12 @@ class GoingOn:
     changes: Sequence[str]
     accepted: bool = False
 
+    @property
+    def begins_with(self) -> tuple[str, Mapping[str, Any]]:
+        """Kind and detail of the event that the run of the program begins with."""
+        detail = {"changes": list(self.changes), "accepted": self.accepted, "past": self.past.words}
+        return RESUMED, detail
+
 
 def run_scan_session(
     folder: Path,
@@ -119,7 +127,7 @@ def run_scan_session(
     checked = {finding.name: f"{finding.text} ({finding.verdict.value})" for finding in findings}
     ground = {**environment(), "check": checked}
     if going_on is None:
-        write_whole(folder / "protocol.yaml", loaded.as_used())
+        write_whole(folder / PROTOCOL_FILE, loaded.as_used())
         meta = meta_of(folder.name, loaded)
         store = SessionStore.create(folder, meta=meta, environment=ground, started_s=clock.now(), lock=lock)
     else:
@@ -128,14 +136,7 @@ def run_scan_session(
             meta=going_on.amended,
             environment=ground,
             started_s=clock.now(),
-            begins_with=(
-                RESUMED,
-                {
-                    "changes": list(going_on.changes),
-                    "accepted": going_on.accepted,
-                    "past": going_on.past.words,
-                },
-            ),
+            begins_with=going_on.begins_with,
             lock=lock,
         )
     past = going_on.past if going_on else ScanPast()

@@ -16,7 +16,8 @@ from closedloop.scan.design.table_checks import check_tables
 from closedloop.scan.frames import plan_run_frames
 from closedloop.scan.stimuli import load_stimuli
 from closedloop.session.lock import SessionLock
-from experiments.evolution import finish, say
+from experiments.console import say
+from experiments.evolution import finish
 from experiments.folder import make_session_folder, require_writable, session_name
 from experiments.interrupts import Interrupts
 from experiments.logfile import log_to, remembered

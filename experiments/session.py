@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,16 +19,13 @@ from closedloop.protocol.frames import plan_frames
 from closedloop.protocol.load import LoadedProtocol, LoadedScan
 from closedloop.session import SessionStore, amendments
 from closedloop.session.lock import SessionLock
+from experiments.control import CONTROL, CONTROL_FILE, control_in
 from experiments.environment import environment
+from experiments.folder import PROTOCOL_FILE, write_whole
 from experiments.rig import OpenedRig
 from hardware.check import Finding
 
 log = logging.getLogger(__name__)
-
-PROTOCOL_FILE = "protocol.yaml"
-CONTROL = "control"
-CONTROL_FILE = "control.txt"
-"""Names the control condition of a session; there only if it is run under one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,33 +130,6 @@ def run_session(
         store.close(ended_s=rig.clock.now(), exit_status=outcome.exit_status, reason=outcome.reason)
         log.info("session %s: %s", outcome.exit_status, outcome.reason)
     return outcome
-
-
-def control_in(details: Mapping[str, Any]) -> str | None:
-    """Return the control condition that a stage says it is, in the details of its display; None: it is none."""
-    return str(details[CONTROL]).split(maxsplit=1)[0] if CONTROL in details else None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that after a crash it is there as a whole or not at all.
-
-    Raises:
-        DiskError: it can't be written.
-    """
-    draft = path.with_name(path.name + ".part")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise DiskError(
-            str(path),
-            found=error.strerror or str(error),
-            expected="to be able to write",
-            remedy="Make room on the disk or check its permissions.",
-        ) from error
 
 
 def meta_of(session_id: str, loaded: LoadedProtocol | LoadedScan) -> dict[str, str]:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from closedloop.errors import SessionDamagedError, SessionError
 from closedloop.session import database, journal
-from experiments.evolution import LOG_FILE, say
-from experiments.session import CONTROL_FILE, PROTOCOL_FILE
-
-_CONTROLS = ("shuffled",)
+from experiments.console import say
+from experiments.control import CONTROL_FILE, CONTROLS
+from experiments.folder import LOG_FILE, PROTOCOL_FILE
 
 
 def is_unbegun(folder: Path) -> bool:
@@ -55,11 +54,11 @@ def control_of_unbegun(folder: Path) -> str | None:
         control = (folder / CONTROL_FILE).read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         return None
-    if control not in _CONTROLS:
+    if control not in CONTROLS:
         raise SessionDamagedError(
             str(folder / CONTROL_FILE),
             found=f"{control[:40]!r}",
-            expected=f"the session's control: {' or '.join(_CONTROLS)}",
+            expected=f"the session's control: {' or '.join(CONTROLS)}",
             remedy="Nothing is lost: start again with closedloop demo.",
         )
     return control

@@ -16,8 +16,8 @@ from closedloop.errors import SessionChangedError, SessionError
 from closedloop.session import SessionReader, SessionStore
 from closedloop.session.database import FILE_NAME, open_writer
 from experiments.differences import Weight, display_differences, protocol_differences, stream_differences
+from experiments.folder import PROTOCOL_FILE
 from experiments.recorded import read_session
-from experiments.recorded_protocol import PROTOCOL_FILE
 from experiments.resume import Resumption, resume_session
 
 

@@ -14,6 +14,7 @@ from simulated_scan import prepare_scan, resume_simulated
 from closedloop.errors import SessionChangedError
 from closedloop.session import SessionReader, codec
 from closedloop.session.database import FILE_NAME, open_writer
+from experiments.scan_resume import resume_scan
 
 SHORT = (
     "runs.count=1",
@@ -107,3 +108,20 @@ def test_frames_that_are_paced_otherwise_are_another_experiment(folder: Path) ->
     lose(folder, """UPDATE runs SET display = json_set(display, '$.paced_by', 'vblank')""")
     with pytest.raises(SessionChangedError, match="frames paced by: was vblank, now clock"):
         resume_simulated(folder)
+
+
+def test_a_session_that_is_over_and_could_not_say_so_is_closed_with_what_was_changed(folder: Path) -> None:
+    lose(folder, "UPDATE runs SET exit_status = NULL, ended_s = NULL, ended_utc = NULL, reason = NULL")
+    resume_scan(folder, overrides=("notes=looked at again",))
+    with SessionReader(folder) as reader:
+        assert reader.table("runs")["exit_status"].tolist()[-1] == "completed"
+        (resumed,) = (
+            detail
+            for kind, detail in zip(
+                reader.table("events")["kind"], reader.details("events", "detail"), strict=True
+            )
+            if kind == "resumed"
+        )
+        assert "protocol@run1" in reader.meta()
+    assert any(text.startswith("notes") for text in resumed["changes"])
+    assert not resumed["accepted"]
