@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+_GONE_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Disk:
 def mounted(folder: Path, size: str) -> Iterator[Disk]:
     """Mount a disk on a new folder, and take it away again; skip the test where that is not permitted.
 
-    Nothing may be open on it in the end: then taking it away fails, and the test with it.
+    Nothing may stay open on it in the end: then taking it away fails, and the test with it.
     """
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("only root can mount a disk")
@@ -45,8 +48,18 @@ def mounted(folder: Path, size: str) -> Iterator[Disk]:
     try:
         yield Disk(folder)
     finally:
-        subprocess.run(["umount", str(folder)], check=True)  # noqa: S607 - umount stands elsewhere on each system
+        _unmount(folder)
 
 
 def _mount(*words: str) -> None:
-    subprocess.run(["mount", *words], check=True, capture_output=True, text=True)  # noqa: S607 - as above
+    subprocess.run(["mount", *words], check=True, capture_output=True, text=True)  # noqa: S607 - mount stands elsewhere on each system
+
+
+def _unmount(folder: Path) -> None:
+    """Take a disk away; the processes of a session that has ended may take a moment to go."""
+    until_s = time.monotonic() + _GONE_S
+    command = ["umount", str(folder)]
+    while subprocess.run(command, check=False, capture_output=True).returncode and time.monotonic() < until_s:
+        time.sleep(0.1)
+    if folder.is_mount():
+        subprocess.run(command, check=True)
