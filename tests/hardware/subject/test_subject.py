@@ -184,8 +184,9 @@ def test_units_answer_to_the_picture_on_the_screen_after_the_latency(lab: Lab) -
             for onset in onsets
         ]
     )
-    # summed over 16 units, so that Poisson noise is small beside the differences between pictures
-    assert np.corrcoef(counts.sum(axis=1), expected.sum(axis=1))[0, 1] > 0.9
+    # summed over 16 units, so that Poisson noise is small beside the differences between pictures; it still takes
+    # this to 0.9 now and then, and pictures that nobody looked at would be below 0.6 in 199 of 200 tries
+    assert np.corrcoef(counts.sum(axis=1), expected.sum(axis=1))[0, 1] > 0.8
     assert counts.sum() == pytest.approx(expected.sum() * 0.105, rel=0.15)
 
     # before the latency nothing happens; 10 ms later the rate has risen: the latency is right to a few ms
