@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from closedloop.protocol.sections.scan_task import FixationTask, Task
 from closedloop.scan.asked import right_keys
@@ -107,20 +107,26 @@ class Dealer:
 
     def skip(self, start_s: float, now_s: float) -> None:
         """Leave out what was due while the run was paused."""
-        for waiting in (self._shown, self._changes):
-            while waiting and start_s + waiting[0][1].onset_s < now_s - PASSED_S:
-                number, _ = waiting.pop(0)
-                self.left_out += 1
-                log.warning("event %d was left out: the run was paused at its time", number)
+        self.left_out += self._leave_out(
+            lambda event: start_s + event.onset_s < now_s - PASSED_S, "the run was paused at its time"
+        )
 
     def _pass_over(self, start_s: float, now_s: float) -> None:
         """Leave out what would be over by now: shown late, it would only take time from what comes after it."""
+        self.past += self._leave_out(
+            lambda event: start_s + event.onset_s + event.duration_s < now_s,
+            "its time was over before it came",
+        )
+
+    def _leave_out(self, gone: Callable[[PlannedEvent], bool], why: str) -> int:
+        """Leave out the next events for as long as they are gone; return how many."""
+        count = 0
         for waiting in (self._shown, self._changes):
-            while waiting and start_s + waiting[0][1].onset_s + waiting[0][1].duration_s < now_s:
-                number, event = waiting.pop(0)
-                self.past += 1
-                late_s = now_s - start_s - event.onset_s
-                log.warning("event %d was left out: it was due %.1f s ago, and is over", number, late_s)
+            while waiting and gone(waiting[0][1]):
+                number, _ = waiting.pop(0)
+                count += 1
+                log.warning("event %d was left out: %s", number, why)
+        return count
 
     def next_words(self, start_s: float | None, now_s: float) -> str:
         """Say what comes next, for the operator."""

@@ -39,6 +39,14 @@ task: {kind: one_back, keys: ["1"], share: 0.3}
 runs: {count: 2}
 """
 
+# a run of a few images, for tests that are about what comes after it
+SHORT = (
+    "scanner.volumes=4",
+    "scanner.dummies=0",
+    "design={kind: event_related, image_s: 0.2, lead_in: 0.3, isi: {draw: fixed, mean: 0.3}}",
+    "task=null",
+)
+
 
 class HastyClock(VirtualClock):
     """A virtual clock that waits in strides: most of a run is waiting."""

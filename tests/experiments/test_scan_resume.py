@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cut_session import die_before_statement
 from salvaged_session import lose, saved
-from simulated_scan import prepare_scan, resume_simulated
+from simulated_scan import SHORT, prepare_scan, resume_simulated
 
 from closedloop.errors import SessionChangedError, SessionDamagedError
 from closedloop.scan.past import CUT_OFF
@@ -21,12 +21,6 @@ from experiments.scan_resume import read_scan_session
 from experiments.way_on import session_kind
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
-SHORT = (
-    "scanner.volumes=4",
-    "scanner.dummies=0",
-    "design={kind: event_related, image_s: 0.2, lead_in: 0.3, isi: {draw: fixed, mean: 0.3}}",
-    "task=null",
-)
 
 
 def plans(folder: Path) -> dict[str, list[tuple[Any, ...]]]:

@@ -9,25 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from salvaged_session import lose
-from simulated_scan import prepare_scan, resume_simulated
+from simulated_scan import SHORT, prepare_scan, resume_simulated
 
 from closedloop.errors import SessionChangedError
 from closedloop.session import SessionReader, codec
 from closedloop.session.database import FILE_NAME, open_writer
 from experiments.scan_resume import resume_scan
 
-SHORT = (
-    "runs.count=1",
-    "scanner.volumes=4",
-    "scanner.dummies=0",
-    "design={kind: event_related, image_s: 0.2, lead_in: 0.3, isi: {draw: fixed, mean: 0.3}}",
-    "task=null",
-)
-
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    one = prepare_scan(tmp_path_factory.mktemp("compared") / "one", *SHORT)
+    one = prepare_scan(tmp_path_factory.mktemp("compared") / "one", *SHORT, "runs.count=1")
     one.run()
     return one.folder
 
