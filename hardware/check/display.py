@@ -78,6 +78,7 @@ def judge(report: DisplayReport, display: Display) -> Sequence[Finding]:
         _renderer(report),
         _priority(report),
         _memory(report),
+        _cores(report),
         _garbage_collection(report),
     ]
 
@@ -179,6 +180,19 @@ def _memory(report: DisplayReport) -> Finding:
         Verdict.OK if words == "locked" else Verdict.BAD if words else Verdict.UNKNOWN,
         "locked",
         "Allow this user to lock memory: a line `@video - memlock unlimited` in /etc/security/limits.conf.",
+        required=False,
+    )
+
+
+def _cores(report: DisplayReport) -> Finding:
+    words = str(report.details.get("cores", ""))
+    return Finding(
+        "sleep of the cores",
+        words or None,
+        "",
+        Verdict.OK if words.startswith("kept awake") else Verdict.BAD if words else Verdict.UNKNOWN,
+        "kept awake",
+        "Allow this user to write to /dev/cpu_dma_latency (docs/timing.md says how).",
         required=False,
     )
 

@@ -23,6 +23,7 @@ from hardware.stage.outbox import Outbox
 from hardware.stage.pacing import REALTIME_SPIN_S, SPIN_S
 from hardware.stage.priority import raise_priority
 from hardware.stage.surroundings import obey_only_the_engine, psychopy_home, quiet_psychopy, redirect_output
+from hardware.wakefulness import AwakeCores
 
 _LAST_WORDS_S = 600.0  # how long to wait for an engine that does not read, when there is something to tell
 
@@ -63,6 +64,7 @@ def _show(settings: StageSettings, inbox: Inbox, outbox: Outbox, memory: SharedM
         from hardware.stage.window import StageWindow
 
     memory_words = lock_own_memory()
+    cores = AwakeCores()  # until this process ends
     priority = raise_priority()  # before the window: a software renderer's threads inherit it
     outbox.start()
     clock = LslClock()
@@ -74,6 +76,7 @@ def _show(settings: StageSettings, inbox: Inbox, outbox: Outbox, memory: SharedM
     details = window.details() | {
         "priority": priority.words,
         "memory": memory_words,
+        "cores": cores.words,
         "garbage_collection": "off while trials run, collected when idle",
         "swap_control": (
             f"a flip waits for the vertical blank (median {measured.free_flip_ms:.2f} ms)"

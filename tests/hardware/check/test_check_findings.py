@@ -66,6 +66,7 @@ def _report(paced_by: str = "vblank", jitter_s: float = 0.0002, **details: objec
         "renderer": "NVIDIA RTX",
         "priority": "SCHED_FIFO 10",
         "memory": "locked",
+        "cores": "kept awake (back within 2 us)",
         "garbage_collection": "off while trials run, collected when idle",
         "refresh_intervals": 120,
         "refresh_outliers": 0,
@@ -111,10 +112,20 @@ def test_uneven_frames_refuse_only_where_there_is_a_blank() -> None:
 
 def test_no_blank_software_and_normal_priority_are_advice() -> None:
     report = _report(
-        "clock", renderer="llvmpipe (LLVM 15)", priority="normal: not permitted", memory="not locked: no"
+        "clock",
+        renderer="llvmpipe (LLVM 15)",
+        priority="normal: not permitted",
+        memory="not locked: no",
+        cores="may sleep: not permitted",
     )
     bad = {finding.name for finding in judge(report, Display()) if finding.verdict is Verdict.BAD}
-    assert bad == {"flips paced by", "GL renderer", "priority granted", "memory of the stage"}
+    assert bad == {
+        "flips paced by",
+        "GL renderer",
+        "priority granted",
+        "memory of the stage",
+        "sleep of the cores",
+    }
     assert _refusing(report) == set()
 
 

@@ -162,6 +162,7 @@ def test_the_process_has_no_torch_and_no_network(real: Any) -> None:
 def test_report_says_what_was_granted(real: Any) -> None:
     details = real.report.details
     assert details["priority"].startswith(("SCHED_FIFO", "nice", "normal"))
+    assert details["cores"].startswith(("kept awake", "may sleep"))
     assert "no vertical blank" in details["swap_control"]  # true of Xvfb
     assert real.report.paced_by == "clock"
     assert 0 < details["upload_ms"] < 1000 / 60
