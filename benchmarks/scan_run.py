@@ -175,7 +175,7 @@ def main() -> None:
             table(
                 [
                     ("trials planned, shown, valid", _counts(scan)),
-                    ("missed frames", f"{int(shown['missed'].sum())}"),
+                    ("frames missed while images were on", _missed(shown)),
                     ("volumes expected, pulses heard", f"{scan.volumes}, {len(scan.pulses)}"),
                     ("TR fitted, s", f"{scan.ledger['tr_fitted_s']:.6f}"),
                     *onsets(scan, log).lines(),
@@ -203,6 +203,11 @@ def _text(options: argparse.Namespace) -> str:
 
 def _counts(scan: RecordedScan) -> str:
     return f"{len(scan.images)}, {len(scan.shown)}, {int((scan.shown['status'] == 'valid').sum())}"
+
+
+def _missed(shown: pd.DataFrame) -> str:
+    missed, flips = int(shown["missed"].sum()), int(shown["on_flips"].sum())
+    return f"{missed} of {missed + flips} ({missed / (missed + flips):.2%})"
 
 
 def _two(values: Float64) -> str:
