@@ -7,9 +7,11 @@ in a process of its own that dies there: ``s17`` before its 17th SQL statement, 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -39,6 +41,23 @@ SHORT = (
 def answer(trial: int, image: Pixels) -> np.ndarray:
     """Depends on trial and image alone; every fifth trial is an artefact, and shown again."""
     return np.array([200.0 if trial % 5 == 3 else image.mean() / 2.56 + (trial * 7919 % 13) / 16])
+
+
+def lines_of(killer: str, *arguments: object) -> list[tuple[Any, ...]]:
+    """Run a script, which kills children of its own, in a process of its own; return the lines of JSON it prints.
+
+    Its arguments are this folder, from which it may import, and those given.
+    """
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", killer, str(here), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=here.parents[1],
+    )
+    assert done.returncode == 0, done.stderr
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
 def HastyClock(start_s: float = 1000.0) -> VirtualClock:  # noqa: N802  it stands where a clock's class would

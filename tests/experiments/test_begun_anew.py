@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cut_session import SHORT, HastyClock, acknowledged, answer
+from cut_session import SHORT, HastyClock, acknowledged, answer, lines_of
 from simulated_scan import PROTOCOL as SCAN
 from simulated_session import PROTOCOL, prepare
 
@@ -57,22 +54,7 @@ for cut in range(*map(int, sys.argv[3:])):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_no_crash_at_the_start_makes_a_control_a_session_like_any_other(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            KILLER,
-            str(Path(__file__).parent),
-            str(tmp_path),
-            *(str(number) for number in (CUTS.start, CUTS.stop, CUTS.step)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[2],
-    )
-    assert done.returncode == 0, done.stderr
-    found = [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+    found = lines_of(KILLER, tmp_path, CUTS.start, CUTS.stop, CUTS.step)
     # nothing recorded; recorded without what the stage said; with it
     assert {(unbegun, unseen) for unbegun, unseen, _ in found} == {
         (True, True),

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from cut_session import SHORT, HastyClock, answer
+from cut_session import SHORT, HastyClock, answer, lines_of
 from simulated_session import prepare, resume
 
 from closedloop.errors import SessionInUseError
@@ -57,15 +54,7 @@ def one_generation(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_kill_leaves_no_change_that_nobody_accepted(one_generation: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(one_generation, tmp_path / "one"))
-    done = subprocess.run(
-        [sys.executable, "-c", KILLER, str(Path(__file__).parent), str(folder), *map(str, CUTS)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[2],
-    )
-    assert done.returncode == 0, done.stderr
-    found = [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+    found = lines_of(KILLER, folder, *CUTS)
     assert set(found) == {(False, 0), (True, 1)}
     assert found == sorted(found)
 
