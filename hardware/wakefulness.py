@@ -3,8 +3,9 @@
 A core with nothing to do goes to sleep, and takes time to come back: up to some 0.1 ms from the deep sleep of a real
 one; on a virtual machine the host may have given the core to others by then, for many milliseconds. Linux wakes
 up within what is asked for in ``/dev/cpu_dma_latency``, in microseconds, by whoever has it open (kernel documentation,
-"PM Quality Of Service Interface"). It ends with the process that asked, however that ends. Elsewhere, and where it is
-not permitted, things stay as they are, and the words say so.
+"PM Quality Of Service Interface"), as long as a driver of cpuidle chooses how deep cores sleep. It ends with the
+process that asked, however that ends. Elsewhere, and where it is not permitted, things stay as they are, and the words
+say so.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 REQUEST = Path("/dev/cpu_dma_latency")
 IDLE_DRIVER = Path("/sys/devices/system/cpu/cpuidle/current_driver")
+PROCESSORS = Path("/proc/cpuinfo")
 
 _LIGHT_SLEEP_US = 2  # real cores may halt, from which they are back within that, and run cool
 _NO_SLEEP_US = 0
@@ -27,17 +29,24 @@ class AwakeCores:
     Args:
         request: the system's file to ask in.
         idle_driver: its file with the name of what puts cores to sleep.
+        processors: its file on what the cores are.
 
     Attributes:
         words: what was granted: ``"kept awake (...)"`` or ``"may sleep: ..."``.
     """
 
-    def __init__(self, request: Path = REQUEST, idle_driver: Path = IDLE_DRIVER) -> None:
+    def __init__(
+        self, request: Path = REQUEST, idle_driver: Path = IDLE_DRIVER, processors: Path = PROCESSORS
+    ) -> None:
         self._file: int | None = None
         if not sys.platform.startswith("linux"):
             self.words = f"may sleep: not tried on {sys.platform}"
             return
-        within_us = _NO_SLEEP_US if _is_virtual(idle_driver) else _LIGHT_SLEEP_US
+        if _told_by(idle_driver).strip() in ("", "none"):
+            self.words = "may sleep: this system has no driver of cpuidle, which could be asked"
+            return
+        # a virtual core that only halts is the host's already
+        within_us = _NO_SLEEP_US if "hypervisor" in _told_by(processors).split() else _LIGHT_SLEEP_US
         try:
             self._file = os.open(request, os.O_WRONLY | os.O_CLOEXEC)
             os.write(self._file, struct.pack("=i", within_us))
@@ -54,9 +63,8 @@ class AwakeCores:
             self._file = None
 
 
-def _is_virtual(idle_driver: Path) -> bool:
-    """Whether sleep hands the core to a virtual machine's host."""
+def _told_by(file: Path) -> str:
     try:
-        return idle_driver.read_text(encoding="ascii").strip() == "haltpoll"
-    except OSError:  # a kernel that does not tell
-        return False
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # a system that does not tell
+        return ""

@@ -8,6 +8,7 @@ from closedloop.errors import NoDisplayError, RefreshError
 from closedloop.ports import DisplayReport
 from closedloop.protocol.models import Display, Presentation
 from hardware.check.finding import Finding, Verdict, at_most, told
+from hardware.wakefulness import REQUEST
 
 IMAGE_SHAPE = (64, 64, 3)
 JITTER_SHARE = 0.1
@@ -186,13 +187,16 @@ def _memory(report: DisplayReport) -> Finding:
 
 def _cores(report: DisplayReport) -> Finding:
     words = str(report.details.get("cores", ""))
+    refused = words.startswith(f"may sleep: {REQUEST}")
     return Finding(
         "sleep of the cores",
         words or None,
         "",
-        Verdict.OK if words.startswith("kept awake") else Verdict.BAD if words else Verdict.UNKNOWN,
+        Verdict.OK if words.startswith("kept awake") else Verdict.BAD if refused else Verdict.UNKNOWN,
         "kept awake",
-        "Allow this user to write to /dev/cpu_dma_latency (docs/timing.md says how).",
+        f"Allow this user to write to {REQUEST} (docs/timing.md says how)."
+        if refused
+        else "Nothing can be asked of this system; switch deep sleep of the processor off in its firmware.",
         required=False,
     )
 

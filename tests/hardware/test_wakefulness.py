@@ -29,22 +29,36 @@ def _asked_us() -> int:
         return int(struct.unpack("=i", file.read(4))[0])
 
 
-def _words_for(tmp_path: Path, driver: str) -> tuple[str, int]:
-    request, idle_driver = tmp_path / "request", tmp_path / "driver"
-    request.touch()
-    idle_driver.write_text(f"{driver}\n", encoding="ascii")
-    cores = AwakeCores(request, idle_driver)
+def _asked(folder: Path, driver: str, flags: str) -> tuple[str, bytes]:
+    """Return the words, and what is in the file that was asked in."""
+    for name, text in (("request", ""), ("driver", f"{driver}\n"), ("processors", f"flags : {flags}\n")):
+        (folder / name).write_text(text, encoding="ascii")
+    cores = AwakeCores(folder / "request", folder / "driver", folder / "processors")
     cores.release()
-    return cores.words, int(struct.unpack("=i", request.read_bytes())[0])
+    return cores.words, (folder / "request").read_bytes()
 
 
-def test_a_real_core_may_halt_and_a_virtual_one_may_not(tmp_path: Path) -> None:
-    assert _words_for(tmp_path, "intel_idle") == ("kept awake (back within 2 us)", 2)
-    assert _words_for(tmp_path, "haltpoll") == ("kept awake (back within 0 us)", 0)
+@pytest.mark.parametrize(
+    ("driver", "flags", "within_us"),
+    [("intel_idle", "fpu sse", 2), ("haltpoll", "fpu hypervisor", 0), ("acpi_idle", "fpu hypervisor", 0)],
+)
+def test_a_real_core_may_halt_and_a_virtual_one_may_not(
+    tmp_path: Path, driver: str, flags: str, within_us: int
+) -> None:
+    words, request = _asked(tmp_path, driver, flags)
+    assert words == f"kept awake (back within {within_us} us)"
+    assert struct.unpack("=i", request) == (within_us,)
+
+
+def test_nothing_is_claimed_where_nobody_obeys(tmp_path: Path) -> None:
+    words, request = _asked(tmp_path, "none", "fpu hypervisor")
+    assert words.startswith("may sleep: this system has no driver of cpuidle")
+    assert request == b""
 
 
 def test_a_system_that_does_not_let_us_says_why(tmp_path: Path) -> None:
-    cores = AwakeCores(tmp_path / "missing", tmp_path / "missing too")
+    (tmp_path / "driver").write_text("intel_idle\n", encoding="ascii")
+    cores = AwakeCores(tmp_path / "missing", tmp_path / "driver", tmp_path / "no processors")
     assert cores.words == f"may sleep: {tmp_path / 'missing'}: No such file or directory"
     cores.release()
 

@@ -116,7 +116,7 @@ def test_no_blank_software_and_normal_priority_are_advice() -> None:
         renderer="llvmpipe (LLVM 15)",
         priority="normal: not permitted",
         memory="not locked: no",
-        cores="may sleep: not permitted",
+        cores="may sleep: /dev/cpu_dma_latency: Permission denied",
     )
     bad = {finding.name for finding in judge(report, Display()) if finding.verdict is Verdict.BAD}
     assert bad == {
