@@ -202,6 +202,17 @@ class Hearing:
             action=action,
             detail=dict(finding.detail),
         )
+        if finding.kind != "first":  # a recorder of the markers must learn that volumes it was told are in doubt
+            self._mark(
+                "pulse_finding",
+                finding.time_s,
+                scan=self._scan,
+                finding=finding.kind,
+                count=finding.count,
+                pulse=finding.pulse,
+                volume=finding.volume,
+                words=finding.words,
+            )
         log.log(logging.INFO if action == "note" else logging.WARNING, "%s", finding.words)
         self.last_finding = finding.words
         return action

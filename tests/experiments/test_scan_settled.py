@@ -61,6 +61,18 @@ def as_json(path: Path) -> dict[str, Any]:
     return told
 
 
+def test_a_recorder_of_the_markers_is_told_that_the_start_moved(pressed: Path) -> None:
+    with SessionReader(pressed) as reader:
+        markers = reader.details("markers", "payload")
+        found = reader.details("events", "detail")
+    told = [marker for marker in markers if marker["event"] == "pulse_finding"]
+    assert "human" in {marker["finding"] for marker in told}
+    kept = [detail for detail in found if detail.get("finding", "first") != "first"]
+    assert [(marker["finding"], marker["words"]) for marker in told] == [
+        (detail["finding"], detail["words"]) for detail in kept
+    ]
+
+
 def test_the_file_keeps_what_the_run_believed_and_the_true_start_is_found(pressed: Path) -> None:
     with SessionReader(pressed) as reader:
         scans = read_scans(reader, scan_protocol_of(reader))
