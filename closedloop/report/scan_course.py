@@ -11,6 +11,7 @@ import pandas as pd
 from closedloop.ports import Float64
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.report.words import count, decimals, listed, times
+from closedloop.scan.judge import FARTHEST_FRAMES
 from closedloop.scan.recorded import RecordedScan
 from closedloop.scan.run_tr import run_tr
 from closedloop.scan.settled import SettledScan, settle
@@ -193,6 +194,9 @@ def _faults(course: ScanCourse, protocol: ScanProtocol) -> list[str]:
             else "Its first pulse may have been missed: count the volumes of its images (see below)."
         )
     faults += _told_faults(scan)
+    before = int((course.missing_s < 0).sum())
+    if before:
+        faults.append(f"{count(before, 'pulse')} before the first stored volume did not come.")
     tr = run_tr(scan, protocol)
     if tr.off:
         faults.append(
@@ -254,7 +258,28 @@ def _shown_faults(course: ScanCourse) -> list[str]:
     lacking = len(course.scan.images) - len(course.onsets_s)
     if lacking and course.scan.status == "completed":
         faults.append(f"{count(lacking, 'image')} of the plan {'was' if lacking == 1 else 'were'} not shown.")
+    return faults + _fixation_faults(course.scan)
+
+
+def _fixation_faults(scan: RecordedScan) -> list[str]:
+    """Return what went wrong with the fixation point, which in some runs is all of the task."""
+    changes = scan.events[scan.events["kind"] == "fixation"]
+    came = changes[changes["onset_s"].notna()]
+    faults = []
+    lacking = len(changes) - len(came)
+    if lacking and scan.status == "completed":
+        faults.append(f"{count(lacking, 'change')} of the fixation point {_was(lacking)} not shown.")
+    off_s = (came["onset_s"] - scan.start_s - came["planned_s"]).abs()
+    late = int((off_s > FARTHEST_FRAMES * scan.period_s).sum())
+    if late:
+        faults.append(
+            f"{count(late, 'change')} of the fixation point {_was(late)} more than a frame off the plan."
+        )
     return faults
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def drift_words(course: ScanCourse) -> str:

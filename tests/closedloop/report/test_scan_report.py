@@ -16,6 +16,7 @@ from closedloop.report.sections.scan_run import response_words
 from closedloop.scan.recorded import read_scans
 from closedloop.scan.simulation import ScannerFaults
 from closedloop.session import SessionReader
+from closedloop.session.database import FILE_NAME, open_writer
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,24 @@ def test_every_kind_of_task_has_a_page(tmp_path: Path, task: str) -> None:
     protocol = PROTOCOL.replace("task: {kind: one_back, share: 0.25}", task).replace("count: 2", "count: 1")
     plan = ScanPlan((Attempt(0),), protocol=protocol)
     assert "The run is good" in text_of(write_report(write_scan_session(tmp_path / "s", plan)))
+
+
+def test_what_lacks_of_fixation_and_dummies_is_no_good_run(tmp_path: Path) -> None:
+    protocol = PROTOCOL.replace("task: {kind: one_back, share: 0.25}", "task: {kind: fixation}")
+    plan = ScanPlan((Attempt(0, faults=ScannerFaults(drop=(1,))),), protocol.replace("count: 2", "count: 1"))
+    folder = write_scan_session(tmp_path / "s", plan)
+    (course,) = measured(folder, plan)
+    assert course.faults == ["1 pulse before the first stored volume did not come."]
+    connection = open_writer(folder / FILE_NAME)
+    changes = [event for (event,) in connection.execute("SELECT event FROM planned WHERE kind = 'fixation'")]
+    connection.execute("UPDATE planned SET shown_s = NULL WHERE event = ?", changes[:1])
+    connection.execute("UPDATE planned SET shown_s = shown_s + 0.1 WHERE event = ?", changes[1:2])
+    connection.close()
+    (course,) = measured(folder, plan)
+    assert course.faults[1:] == [
+        "1 change of the fixation point was not shown.",
+        "1 change of the fixation point was more than a frame off the plan.",
+    ]
 
 
 def test_a_session_that_armed_no_run_has_a_page(tmp_path: Path) -> None:
