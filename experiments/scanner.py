@@ -12,6 +12,7 @@ from closedloop.errors import ScanError, SessionAbortedError
 from closedloop.protocol.load import LoadedScan, load_scan
 from closedloop.scan.conductor import ScanOutcome
 from closedloop.scan.design import draw_runs
+from closedloop.scan.design.one_back_checks import check_one_back
 from closedloop.scan.design.table_checks import check_tables
 from closedloop.scan.frames import plan_run_frames
 from closedloop.scan.stimuli import load_stimuli
@@ -76,7 +77,7 @@ def make_work(loaded: LoadedScan, *, begun: bool = False) -> ScanWork:
 
     Args:
         loaded: the protocol.
-        begun: for a session that goes on: what its tables should have had is not asked for any more.
+        begun: for a session that goes on: what its tables and its task should have had is not asked for any more.
 
     Raises:
         ProtocolError, ReferenceImageError, TimingError: it can't be done.
@@ -86,6 +87,7 @@ def make_work(loaded: LoadedScan, *, begun: bool = False) -> ScanWork:
     plans = draw_runs(protocol, stimuli.by_condition, 1 / protocol.display.refresh_hz)
     if not begun:
         check_tables(protocol, plans)
+        check_one_back(protocol, plans)
     events = sum(event.kind == "image" for plan in plans for event in plan.events)
     say(f"protocol {loaded.path}: {len(plans)} run(s), {events} images shown, of {len(stimuli)} stimuli")
     return ScanWork(loaded, stimuli, plans)
