@@ -7,7 +7,7 @@ from closedloop.protocol.models import Presentation, Response
 from closedloop.protocol.sections.volumes import Volumes
 from closedloop.scoring.haemodynamics import BEGINS_S, mean_in
 
-# What the answer to the image before may make up in a window, as a share of the answer to its own image.
+# What the answer to the image before may make up in window and baseline, as a share of the own image's in the window.
 LARGEST_SHARE = 0.25
 
 
@@ -53,13 +53,23 @@ def check_spacing(presentation: Presentation, response: Response, volumes: Volum
         return notes
     on_s = presentation.on_ms / 1000
     own = mean_in(start_s, end_s, on_s, volumes.speed)
+    course = "with the usual course of the blood's answer, the image before still makes up"
     before = mean_in(start_s + apart_s, end_s + apart_s, on_s, volumes.speed)
     if own <= 0 or before > LARGEST_SHARE * own:
         share = f"{before / own:.0%} of" if own > 0 else "more than"
         notes.append(
-            f"response.volumes.window, {start_s:g} to {end_s:g} s after an onset every {apart_s:g} s: with the usual "
-            f"course of the blood's answer, the image before still makes up {share} what the image itself does."
+            f"response.volumes.window, {start_s:g} to {end_s:g} s after an onset every {apart_s:g} s: "
+            f"{course} {share} what the image itself does."
         )
+    baseline = response.baseline_in_use
+    if baseline is not None and own > 0:  # where there is no answer, there is nothing to compare with
+        start_s, end_s = baseline.start_ms / 1000, baseline.end_ms / 1000
+        before = mean_in(start_s + apart_s, end_s + apart_s, on_s, volumes.speed)
+        if before > LARGEST_SHARE * own:
+            notes.append(
+                f"response.volumes.baseline, {start_s:g} to {end_s:g} s after an onset every {apart_s:g} s: "
+                f"{course} {before / own:.0%} of what the image itself does in the window."
+            )
     return notes
 
 

@@ -212,11 +212,14 @@ class Response(Section):
 
     @property
     def liveness_in_use(self) -> Liveness:
-        """The ages at which the response stream is doubted; in the scanner they follow the TR and the delay."""
+        """The ages at which the response stream is doubted; in the scanner they follow TR, delay and stamps."""
         if self.volumes is None:
             return self.liveness
         missing_ms = 1000 * MISSING_VOLUMES * self.volumes.tr_s
         late_ms = max(self.liveness.late_after_ms, missing_ms) + 1000 * self.volumes.delay_s
+        if self.kind == "rates" and self.volumes.stamped == "start":
+            # age counts from the stamp, which is a TR older than the end that delay_s counts from
+            late_ms += 1000 * self.volumes.tr_s
         further_ms = max(self.liveness.lost_after_ms - self.liveness.late_after_ms, missing_ms)
         return self.liveness.model_copy(
             update={"late_after_ms": late_ms, "lost_after_ms": late_ms + further_ms}

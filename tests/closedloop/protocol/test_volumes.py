@@ -95,9 +95,17 @@ def test_images_in_a_row_count_by_their_own_distance():
 
 
 def test_an_answer_that_is_not_over_is_told():
-    (note,) = check_timing(loaded("presentation={on_ms: 1000, off_ms: 3500}"), PERIOD_S)
+    alone = ("response.volumes.baseline=null", "response.volumes.percent_signal_change=false")
+    (note,) = check_timing(loaded("presentation={on_ms: 1000, off_ms: 3500}", *alone), PERIOD_S)
     assert "36% of what the image itself does" in note
     assert check_timing(loaded(), PERIOD_S) == []
+
+
+@pytest.mark.parametrize(("off_ms", "share"), [(6000, "88%"), (7000, "67%"), (9000, "28%")])
+def test_an_answer_that_is_over_in_the_window_but_not_in_the_baseline_is_told(off_ms, share):
+    (note,) = check_timing(loaded(f"presentation={{on_ms: 1000, off_ms: {off_ms}}}"), PERIOD_S)
+    assert "response.volumes.baseline, -1 to 1 s" in note
+    assert f"{share} of what the image itself does in the window" in note
 
 
 def test_a_compressed_session_says_that_it_is_one():
