@@ -88,6 +88,8 @@ _SCAN_NEVER = ("kind", "stimuli*", "subject.id")
 def protocol_differences(was: Protocol | ScanProtocol, now: Protocol | ScanProtocol) -> list[Difference]:
     """Compare two protocols of one kind, value by value."""
     free, never = (_SCAN_FREE, _SCAN_NEVER) if isinstance(now, ScanProtocol) else (_FREE, _NEVER)
+    if isinstance(was, ScanProtocol) and isinstance(now, ScanProtocol) and _only_further_runs(was, now):
+        free = (*free, "runs.each")
     pairs = _pairs("", was.model_dump(mode="json"), now.model_dump(mode="json"))
     return [
         Difference(key, _short(before), _short(after), _weight(key, free, never))
@@ -217,6 +219,12 @@ def stream_differences(was: Mapping[str, Mapping[str, Any]], now: Sequence[Strea
                 what = f"{info.role} stream, {key}"
                 found.append(Difference(what, _short(before.get(key)), _short(after[key]), weight))
     return found
+
+
+def _only_further_runs(was: ScanProtocol, now: ScanProtocol) -> bool:
+    """Return whether the runs begin with those that there were, each as it was, however they are given."""
+    there = was.runs.planned
+    return now.runs.planned[: len(there)] == there
 
 
 def _weight(key: str, free: Sequence[str], never: Sequence[str]) -> Weight:

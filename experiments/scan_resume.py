@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +14,7 @@ import pandas as pd
 
 from closedloop.protocol.load import load_scan
 from closedloop.protocol.scan import ScanProtocol
+from closedloop.protocol.sections.scan_runs import Runs
 from closedloop.scan.conductor import completed_words
 from closedloop.scan.images import ScanImages
 from closedloop.scan.past import ScanPast, close_cut_off, read_past
@@ -139,7 +142,9 @@ class ScanResumption:
         if all(plan.label in self._recorded.past.completed for plan in self.work.plans):
             self._close(lock)
             finish(folder, self.work.loaded)
-            say("nothing to do: all runs were completed. More of them: --set runs.count=NUMBER")
+            say(
+                f"nothing to do: all runs were completed. More of them: {_further(self.work.loaded.protocol.runs)}"
+            )
             return folder
         database.wait_for_readers(folder / database.FILE_NAME)
         return perform(
@@ -186,6 +191,14 @@ class ScanResumption:
         close_cut_off(recorded.past, ScanStore(store))
         reason = completed_words(len(self.work.plans))
         store.close(ended_s=LslClock().now(), exit_status="completed", reason=reason)
+
+
+def _further(runs: Runs) -> str:
+    """Return the setting that adds runs to a session, in the way that its protocol names its runs."""
+    if not runs.each:
+        return "--set runs.count=NUMBER"
+    each = [run.model_dump(mode="json", exclude_defaults=True) for run in runs.each]
+    return f"--set {shlex.quote('runs.each=' + json.dumps([*each, {'label': 'NEXT'}]))}"
 
 
 def _begin(folder: Path, overrides: Sequence[str], lock: SessionLock, resume_by: str) -> Path:
