@@ -92,11 +92,11 @@ class ScanProtocol(Section):
     def _check_task(self) -> None:
         if self.task is None:
             return
-        trigger = self.scanner.trigger
-        if trigger.path == "keyboard" and trigger.key in self.task.keys:
+        pulse = self.scanner.trigger.pulse
+        if pulse is not None and pulse[1] in self.task.keys:
             raise MismatchError(
                 ("task", self.task.kind, "keys"),
-                f"'{trigger.key}', which is the scanner's (scanner.trigger.key)",
+                f"'{pulse[1]}', which is the scanner's (scanner.trigger.{pulse[0]})",
                 "keys of the subject's own",
             )
         if isinstance(self.task, FixationTask) and self.fixation is None:

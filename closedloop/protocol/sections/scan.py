@@ -44,6 +44,17 @@ class Trigger(Section):
         default=2000.0, description="serial line and parallel: how often they are looked at."
     )
 
+    @property
+    def pulse(self) -> tuple[str, str] | None:
+        """Which of these keys says what a pulse is, and the name a press of the subject's would share; None: neither."""
+        if self.path == "keyboard":
+            return "key", self.key
+        if self.path == "serial" and self.line is None and self.byte is not None:
+            return "byte", chr(self.byte)
+        if self.path == "lsl" and self.marker is not None:
+            return "marker", self.marker
+        return None
+
     @model_validator(mode="after")
     def _complete(self) -> Trigger:
         if self.path in ("serial", "parallel") and self.port is None:

@@ -1,0 +1,61 @@
+"""What a protocol may say of the trigger and its pulses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from closedloop.errors import ProtocolError
+from closedloop.protocol.load import load_scan
+
+SCAN = """\
+kind: scan
+subject: {id: s1}
+seed: 7
+scanner: {tr_s: 2, volumes: 100}
+stimuli: {conditions: [{name: faces, codes: 8}]}
+design: {kind: event_related, image_s: 1}
+task: {kind: buttons, keys: ["1", "2"]}
+"""
+SERIAL = ("scanner.trigger.path=serial", "scanner.trigger.port=/dev/ttyS9")
+LSL = ("scanner.trigger.path=lsl", "scanner.trigger.stream={source_id: gateway}")
+
+
+@pytest.fixture
+def scan(write) -> Path:
+    return write(SCAN)
+
+
+def refused(scan: Path, *overrides: str) -> str:
+    with pytest.raises(ProtocolError) as caught:
+        load_scan(scan, overrides)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (("scanner.trigger.key='1'",), "key"),
+        ((*SERIAL, "scanner.trigger.byte=49"), "byte"),
+        ((*LSL, "scanner.trigger.marker='1'"), "marker"),
+    ],
+)
+def test_a_key_of_the_subjects_that_is_the_triggers_is_refused(
+    scan: Path, overrides: tuple[str, ...], key: str
+) -> None:
+    assert f"'1', which is the scanner's (scanner.trigger.{key})" in refused(scan, *overrides)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (*SERIAL, "scanner.trigger.byte=53"),
+        (*SERIAL, "scanner.trigger.key='1'"),
+        (*SERIAL, "scanner.trigger.byte=49", "scanner.trigger.line=cts"),
+        (*LSL, "scanner.trigger.marker=volume"),
+        LSL,
+    ],
+)
+def test_what_does_not_count_on_the_path_bars_no_key(scan: Path, overrides: tuple[str, ...]) -> None:
+    load_scan(scan, overrides)
