@@ -219,6 +219,13 @@ class Stage(Protocol):
         """Drop queued trials and changes that have not come on yet; what is on is shown to its end."""
         ...
 
+    def cut(self) -> None:
+        """Drop what ``clear`` does, and take the trial that is on off the screen with the next flip that can.
+
+        It is ``Shown`` as not complete, unless it was to end with that flip anyway.
+        """
+        ...
+
     def poll(self) -> Sequence[StageEvent]:
         """Return what happened since the last call, in order."""
         ...

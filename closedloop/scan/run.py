@@ -30,8 +30,12 @@ IDLE_S = 0.001
 STATUS_EVERY_S = 0.1
 # After the last volume's time pulses are listened to for so many TRs more: one that was not due would come then.
 LISTEN_ON_TR = 0.5
-# An aborted run waits no longer than this for the image that is on the screen to be over.
+# What came on at the very moment that it was taken back is heard of by then.
+SURE_S = 0.1
+# An aborted run waits no longer than this for the image that is on the screen to be over, then takes it off.
 LET_GO_S = 2.0
+# Taking it off lasts some frames; a stage that says nothing for so long hangs, and the run ends without its word.
+CUT_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -149,8 +153,7 @@ class ScanRun:
         on = self._on
         on.screen.watch()  # what happened until now is no part of this run
         on.director.begin()
-        on.screen.tally = Tally()
-        on.screen.came_on = self._came_on
+        on.screen.begin(self._scan, self._came_on)
         self._dealer.load_ahead()
         message = self._overheard.listen()  # what came before belongs to no run
         self._armed_s = on.clock.now()
@@ -261,11 +264,23 @@ class ScanRun:
             self._answers.ask(event, time_s)
 
     def _let_go(self, hearing: Hearing, end: RunEnd) -> None:
-        """Take back what waits, and let the image on the screen come to its end."""
+        """Take back what waits, and let the image on the screen come to its end; a long one is cut off.
+
+        So it is neither on in what comes after, nor left without an end in the record.
+        """
+        screen = self._on.screen
+        screen.drop()
+        if end.status == "completed":
+            return
+        self._watch_until_over(hearing, LET_GO_S, SURE_S)
+        if screen.waiting:
+            screen.cut()
+            self._watch_until_over(hearing, CUT_S)
+
+    def _watch_until_over(self, hearing: Hearing, longest_s: float, least_s: float = 0.0) -> None:
         on = self._on
-        on.screen.drop()
-        until_s = on.clock.now() + LET_GO_S
-        while on.screen.waiting and on.clock.now() < until_s and end.status != "completed":
+        from_s = on.clock.now()
+        while on.clock.now() < from_s + (longest_s if on.screen.waiting else least_s):
             on.clock.sleep(IDLE_S)
             on.screen.watch()
             hearing.listen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,9 +27,11 @@ from closedloop.scan.slots import ImageSlots
 from closedloop.session import SessionStore, TrialRecord
 from closedloop.session.scan_store import ScanStore
 
+log = logging.getLogger(__name__)
+
 # A trial should be over by its time; a stage that says nothing for so long after it hangs.
 _SILENT_S = 20.0
-# So long after its time a trial that was dropped is sure not to have come on all the same.
+# So long after its time a trial that was dropped is taken not to have come on all the same.
 _DROPPED_S = 0.5
 
 
@@ -55,8 +58,13 @@ class TimedTrial:
 
 @dataclass
 class Tally:
-    """What was shown in a scan run so far."""
+    """What was shown in a scan run so far.
 
+    Attributes:
+        scan: number of the run; -1 before the first.
+    """
+
+    scan: int = -1
     shown: int = 0
     invalid: int = 0
     missed_frames: int = 0
@@ -67,8 +75,7 @@ class ScanScreen:
 
     Attributes:
         slots: images in the stage.
-        tally: of the run.
-        came_on: told of each event that came on, image or fixation change, and when.
+        tally: of the run that was begun last.
 
     Args:
         stage: opened.
@@ -108,12 +115,23 @@ class ScanScreen:
         self._ordered: dict[int, TimedTrial] = {}
         self._on: set[int] = set()
         self._dropped: set[int] = set()
+        self._given_up: dict[int, TimedTrial] = {}  # dropped, and taken not to have come on
         self._changes: dict[int, tuple[int, int]] = {}  # number: scan run and event; also of dropped ones
         self._awaited: dict[int, int] = {}  # number: event; of changes that are neither on yet nor dropped
         self._next_change = 0
         self.slots = ImageSlots(stage, pixels_of)
         self.tally = Tally()
-        self.came_on: Callable[[int, float], None] = lambda _event, _time_s: None
+        self._came_on: Callable[[int, float], None] = lambda _event, _time_s: None
+
+    def begin(self, scan: int, came_on: Callable[[int, float], None]) -> None:
+        """A run begins: what is shown of it is counted from here.
+
+        Args:
+            scan: number of the run.
+            came_on: told of each of its events that came on, image or fixation change, and when.
+        """
+        self.tally = Tally(scan)
+        self._came_on = came_on
 
     @property
     def waiting(self) -> int:
@@ -164,6 +182,10 @@ class ScanScreen:
         changes, self._awaited = self._awaited, {}
         return [self._ordered[number].event for number in sorted(taken)] + sorted(changes.values())
 
+    def cut(self) -> None:
+        """Take the image that is on off the screen; what had not come on was taken back by ``drop``."""
+        self._stage.cut()
+
     def message(self, text: str | None) -> None:
         """Show words to the subject, or take them away."""
         self._stage.message(text)
@@ -195,13 +217,20 @@ class ScanScreen:
         self._settle()
 
     def _began(self, onset: Onset) -> None:
-        trial = self._ordered[onset.trial]
+        trial = self._ordered.get(onset.trial) or self._come_back(onset.trial)
         self._dropped.discard(onset.trial)  # it came on at the very moment that it was taken back
         self._on.add(onset.trial)
         with self._store.transaction():
             self._store.set_onset(onset.trial, onset.time_s)
             self.mark("stimulus_on", onset.time_s, **_label(trial))
-        self.came_on(trial.event, onset.time_s)
+        self._tell(trial.scan, trial.event, onset.time_s)
+
+    def _come_back(self, number: int) -> TimedTrial:
+        """The stage was held up in the very frame that shows a trial, while that was taken back and given up."""
+        log.warning("trial %d came on although it was taken back: the stage was held up", number)
+        trial = self._ordered[number] = self._given_up.pop(number)
+        self.slots.hold(trial.image)
+        return trial
 
     def _ended(self, shown: Shown) -> None:
         trial = self._ordered.pop(shown.trial)
@@ -216,6 +245,8 @@ class ScanScreen:
                 self._scans.accept_trial(shown.trial, self._clock.now())
             else:
                 self._store.reject_trial(shown.trial, fault.reason, fault.detail, self._clock.now())
+        if trial.scan != self.tally.scan:
+            return
         self.tally.shown += 1
         self.tally.invalid += fault is not None
         self.tally.missed_frames += shown.missed
@@ -226,13 +257,17 @@ class ScanScreen:
         with self._store.transaction():
             self._scans.set_fixation(scan, event, change.time_s)
             self.mark("fixation_change", change.time_s, scan=scan, planned=event)
-        self.came_on(event, change.time_s)
+        self._tell(scan, event, change.time_s)
+
+    def _tell(self, scan: int, event: int, time_s: float) -> None:
+        if scan == self.tally.scan:
+            self._came_on(event, time_s)
 
     def _settle(self) -> None:
         """Say of dropped trials that they never came; a stage that hangs says nothing, so its silence must."""
         now_s = self._clock.now()
         for number in [n for n in self._dropped if now_s > self._ordered[n].due_s + _DROPPED_S]:
-            trial = self._ordered.pop(number)
+            trial = self._given_up[number] = self._ordered.pop(number)
             self._dropped.discard(number)
             self.slots.release(trial.image)
             self._store.reject_trial(number, "dropped", "it was taken back before its time", now_s)

@@ -89,7 +89,7 @@ class ScanStore:
     def accept_trial(self, trial: int, judged_s: float) -> None:
         """Acknowledge that a trial was shown as it was planned; in a scan no response goes with it."""
         self._store.write(
-            "UPDATE trials SET status = 'valid', judged_s = ? WHERE trial = ? AND run = ?",
+            "UPDATE trials SET status = 'valid', reason = NULL, detail = NULL, judged_s = ? WHERE trial = ? AND run = ?",
             (judged_s, trial, self._store.run),
         )
 

@@ -12,7 +12,7 @@ from closedloop.ports import Clock, FixationChange, Showing, StageClosed
 from hardware.stage.fixations import FixationSchedule
 from hardware.stage.inbox import Inbox
 from hardware.stage.measuring import Measured
-from hardware.stage.messages import BufferFree, Clear, Close, Load, Words
+from hardware.stage.messages import BufferFree, Clear, Close, Cut, Load, Words
 from hardware.stage.outbox import Outbox
 from hardware.stage.schedule import Schedule
 from hardware.stage.uploads import Uploads
@@ -110,6 +110,9 @@ class FrameLoop:
                 self._words_on = self._words_on and order.text is not None
             elif isinstance(order, Clear):
                 self._schedule.clear()
+                self._fixations.clear()
+            elif isinstance(order, Cut):
+                self._schedule.cut_next()
                 self._fixations.clear()
             elif isinstance(order, Close):
                 return False

@@ -56,6 +56,11 @@ class Clear:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """Drop them, and show the background in place of the trial that is on."""
+
+
+@dataclass(frozen=True)
 class Close:
     """Show the background and end."""
 
@@ -81,5 +86,5 @@ class BufferFree:
     buffer: int
 
 
-Order: TypeAlias = Load | Showing | FixationChange | Words | Clear | Close
+Order: TypeAlias = Load | Showing | FixationChange | Words | Clear | Cut | Close
 Answer: TypeAlias = Opened | Failed | BufferFree | StageEvent

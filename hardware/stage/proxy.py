@@ -33,6 +33,7 @@ from hardware.stage.messages import (
     BufferFree,
     Clear,
     Close,
+    Cut,
     Failed,
     Load,
     Opened,
@@ -174,6 +175,11 @@ class PsychopyStage:
         """Drop queued trials and changes that have not come on yet; what is on is shown to its end."""
         self._book.clear()
         self._send_in_turn(Clear())
+
+    def cut(self) -> None:
+        """Drop what ``clear`` does, and take the trial that is on off the screen with the next flip."""
+        self._book.clear()
+        self._send_in_turn(Cut())
 
     def poll(self) -> Sequence[StageEvent]:
         """Return what happened since the last call, in order; the last event of all is ``StageClosed``."""

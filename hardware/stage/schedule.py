@@ -60,6 +60,8 @@ class _Running:
     before_s: float | None = None  # the flip before the first one
     on_flips: int = 1
     ending: bool = False  # with the next flip
+    cut: bool = False  # it is to end with the next flip, whatever it lacks
+    whole: bool = True  # it ends as it was to, not because it was cut
 
     @property
     def frames(self) -> int:
@@ -139,6 +141,12 @@ class Schedule:
         """Drop the trials that have not come on yet."""
         self._queue.clear()
 
+    def cut_next(self) -> None:
+        """Drop the trials that have not come on yet, and end the one that runs with the next flip."""
+        self._queue.clear()
+        if self._running is not None:
+            self._running.cut = True
+
     def plan(self, ready: Callable[[int], bool], next_flip_s: float = math.inf) -> Showing | None:
         """Return the trial whose image the next flip shows, or None for the background.
 
@@ -150,7 +158,8 @@ class Schedule:
         self._starting = None
         run = self._running
         if run is not None:
-            run.ending = self._ends(run, next_flip_s)
+            run.whole = self._ends(run, next_flip_s)
+            run.ending = run.whole or run.cut
             if not run.ending:
                 return run.order if self._still_on(run) else None
         due = is_due(self.next_due_s, next_flip_s, self._period_s)
@@ -166,7 +175,7 @@ class Schedule:
             run.on_flips += not run.ending and self._still_on(run)
             run.flips_s.append(time_s)
             if run.ending:
-                events.append(run.shown(self._period_s, run.on_flips, complete=True))
+                events.append(run.shown(self._period_s, run.on_flips, complete=run.whole))
                 self._running = None
         if self._starting is not None:
             self._queue.popleft()

@@ -66,6 +66,10 @@ class ShuffledStage:
         """Drop queued trials that have not come on yet."""
         self._inner.clear()
 
+    def cut(self) -> None:
+        """Drop queued trials, and take the one that is on off the screen."""
+        self._inner.cut()
+
     def poll(self) -> Sequence[StageEvent]:
         """Return what happened since the last call, in order."""
         return self._inner.poll()

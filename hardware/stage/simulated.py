@@ -60,6 +60,7 @@ class _Running:
     places: tuple[int, ...]  # of its flips on the grid
     flips_s: Float64
     on_flips: int
+    complete: bool = True
 
 
 class SimulatedStage:
@@ -188,6 +189,21 @@ class SimulatedStage:
         self._queue.clear()
         self._changes.clear()
 
+    def cut(self) -> None:
+        """Drop what ``clear`` does, and take the trial that is on off the screen with the next flip that can."""
+        self.clear()
+        run = self._running
+        if run is None:
+            return
+        place = self._first_place(self._clock.now())
+        if place >= run.places[-1]:
+            return
+        kept = tuple(p for p in run.places if p < place)
+        flips_s = np.append(run.flips_s[: len(kept)], self._time_s(place))
+        self._running = _Running(
+            run.order, (*kept, place), flips_s, min(run.on_flips, len(kept)), complete=False
+        )
+
     def poll(self) -> Sequence[StageEvent]:
         """Return what happened since the last call, in order."""
         self._advance()
@@ -285,7 +301,7 @@ class SimulatedStage:
         self._last_place = run.places[-1]
         self._book.shown(run.order.trial)
         missed = missed_frames(run.flips_s, self._period_s)
-        self._events.append(Shown(run.order.trial, run.flips_s, run.on_flips, missed, complete=True))
+        self._events.append(Shown(run.order.trial, run.flips_s, run.on_flips, missed, run.complete))
 
     def _cut(self, time_s: float, *, background: bool) -> None:
         self._queue.clear()

@@ -101,6 +101,29 @@ def test_clear_drops_what_waits_and_lets_the_running_trial_end(bench: Any) -> No
     assert later == []
 
 
+def test_cut_takes_the_running_trial_off_at_once_and_what_waits_with_it(bench: Any) -> None:
+    for slot in range(3):
+        bench.stage.load(slot, picture(slot))
+    trials = [bench.show(slot, 600, 0) for slot in range(3)]
+    onset_s = bench.until_on(trials[0]).time_s
+    bench.wait(0.2)
+    cut_s = bench.clock.now()
+    bench.stage.cut()
+    shown = bench.until_shown(trials[0])
+    assert not shown.complete
+    assert shown.onset_s == onset_s
+    assert len(shown.flips_s) == shown.on_flips + 1 < 300
+    assert cut_s < shown.offset_s < cut_s + 1
+    bench.stage.load(0, picture(10))  # its slot is free
+    following = bench.show(0, 2, 1)
+    assert bench.until_shown(following).complete
+    later = [e for e in bench.seen if isinstance(e, (Onset, Shown)) and e.trial in trials[1:]]
+    assert later == []
+    bench.stage.cut()  # nothing is on: nothing happens
+    bench.wait(0.1)
+    assert [e.trial for e in bench.seen if isinstance(e, Shown)][-2:] == [trials[0], following]
+
+
 def test_after_clear_slots_are_free_at_once(bench: Any) -> None:
     for slot in range(3):
         bench.stage.load(slot, picture(slot))

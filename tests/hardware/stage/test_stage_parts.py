@@ -121,6 +121,29 @@ def test_a_trial_that_is_cut_off_says_so(frames: int, on_flips: int) -> None:
     assert schedule.cut(10.0) == []
 
 
+@pytest.mark.parametrize(("frames", "complete"), [(1, False), (2, False), (3, True)])
+def test_what_runs_is_cut_with_the_next_flip_unless_it_ends_there(frames: int, complete: bool) -> None:
+    schedule = Schedule(PERIOD_S)
+    schedule.add(order(0, 0, on=3, off=0))
+    schedule.add(order(1, 1))
+    run(schedule, {0, 1}, frames)
+    schedule.cut_next()
+    assert schedule.plan(lambda _slot: True) is None
+    (shown,) = schedule.flipped(9.0)
+    assert isinstance(shown, Shown)
+    assert (shown.trial, shown.complete, shown.on_flips, len(shown.flips_s)) == (
+        0,
+        complete,
+        frames,
+        frames + 1,
+    )
+    assert shown.offset_s == 9.0
+    assert schedule.idle
+    schedule.add(order(2, 0, on=1, off=0))
+    schedule.cut_next()
+    assert run(schedule, {0}, 2) == [None, None]
+
+
 def test_a_trial_cut_off_without_a_last_flip_has_no_offset() -> None:
     schedule = Schedule(PERIOD_S)
     schedule.add(order(0, 0))
