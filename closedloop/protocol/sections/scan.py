@@ -40,8 +40,11 @@ class Trigger(Section):
         description="lsl, with marker null: each marker ends in the pulse's number, and this is the number of a "
         "sequence's first, so that a missed first pulse is told at once; null: markers are not numbered.",
     )
-    poll_hz: Positive = Field(
-        default=2000.0, description="serial line and parallel: how often they are looked at."
+    poll_hz: float = Field(
+        default=2000.0,
+        ge=100,
+        le=20000,
+        description="serial line and parallel: how often they are looked at.",
     )
 
     @property
@@ -148,5 +151,14 @@ class Scanner(Section):
         if self.acquisition_s is not None and self.acquisition_s >= self.tr_s:
             raise MismatchError(
                 "acquisition_s", f"{self.acquisition_s:g} s", f"less than tr_s, {self.tr_s:g} s"
+            )
+        if self.pulse_per == "slice" and self.acquisition_s is not None:
+            interval_ms = 1000 * self.acquisition_s / self.slices
+        if self.jitter_ms > interval_ms / 10:
+            raise MismatchError(
+                "jitter_ms",
+                f"{self.jitter_ms:g} ms",
+                f"at most a tenth of the {interval_ms:g} ms from pulse to pulse",
+                "With more, a pulse that is missing or one too many can't be told from a late one.",
             )
         return self

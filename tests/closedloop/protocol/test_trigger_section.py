@@ -59,3 +59,28 @@ def test_a_key_of_the_subjects_that_is_the_triggers_is_refused(
 )
 def test_what_does_not_count_on_the_path_bars_no_key(scan: Path, overrides: tuple[str, ...]) -> None:
     load_scan(scan, overrides)
+
+
+@pytest.mark.parametrize("hz", ["1", "99", "20001", "1000000"])
+def test_a_line_is_looked_at_neither_too_seldom_nor_more_often_than_can_be(scan: Path, hz: str) -> None:
+    assert "poll_hz" in refused(scan, *SERIAL, f"scanner.trigger.poll_hz={hz}")
+
+
+SLICES = ("scanner.pulse_per=slice", "scanner.slices=20", "scanner.debounce_ms=20")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "most_ms", "interval"),
+    [
+        ((), 200, "2000 ms"),
+        (SLICES, 10, "100 ms"),
+        ((*SLICES, "scanner.acquisition_s=1"), 5, "50 ms"),
+        (("scanner.acquisition_s=1",), 200, "2000 ms"),
+    ],
+)
+def test_jitter_is_at_most_a_tenth_of_what_is_between_pulses(
+    scan: Path, overrides: tuple[str, ...], most_ms: float, interval: str
+) -> None:
+    load_scan(scan, (*overrides, f"scanner.jitter_ms={most_ms}"))
+    words = refused(scan, *overrides, f"scanner.jitter_ms={most_ms + 1}")
+    assert f"at most a tenth of the {interval} from pulse to pulse" in words
