@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import count
 
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.scan.recorded import RecordedScan
 
 
-def run_numbers(protocol: ScanProtocol) -> dict[str, int]:
+def run_numbers(labels: Iterable[str]) -> dict[str, int]:
     """Return the number of each run in file names, by its label.
 
-    BIDS wants whole numbers. Labels that are some keep them; otherwise runs are counted from 1 as the
-    protocol lists them.
+    BIDS wants whole numbers. Labels that are some keep them; each of the others has the lowest number from 1 that
+    is free. Of labels that are the same number (``1``, ``01``) the one without zeros before it keeps it, or else
+    the first.
+
+    Args:
+        labels: of all runs, in order; one may come more than once.
     """
-    labels = [run.label for run in protocol.runs.planned]
-    numbers = [int(label) for label in labels if label.isdigit()]
-    if len(set(numbers)) == len(labels) and all(numbers):
-        return {label: int(label) for label in labels}
-    return {label: place for place, label in enumerate(labels, start=1)}
+    own = list(dict.fromkeys(labels))
+    numbers: dict[str, int] = {}
+    for label in sorted((label for label in own if label.isdecimal()), key=_padded):
+        if int(label) not in numbers.values():
+            numbers[label] = int(label)
+    free = (number for number in count(1) if number not in numbers.values())
+    for label in own:
+        if label not in numbers:
+            numbers[label] = next(free)
+    return numbers
+
+
+def _padded(label: str) -> bool:
+    return label != str(int(label))
 
 
 def entities(scans: Sequence[RecordedScan], protocol: ScanProtocol) -> dict[int, str]:
@@ -31,10 +45,8 @@ def entities(scans: Sequence[RecordedScan], protocol: ScanProtocol) -> dict[int,
         scans: of the session.
         protocol: of the session.
     """
-    numbers = run_numbers(protocol)
     # a label that the protocol does not know, as after a salvage, has a number of its own, for all its attempts
-    for label in dict.fromkeys(scan.label for scan in scans):
-        numbers.setdefault(label, max(numbers.values(), default=0) + 1)
+    numbers = run_numbers([*(run.label for run in protocol.runs.planned), *(scan.label for scan in scans)])
     counts = {scan.label: scan.scan for scan in scans if scan.status == "completed"}
     seen: dict[tuple[str, str], int] = {}
     named: dict[int, str] = {}
