@@ -30,6 +30,10 @@ COLUMNS = (
     "event",
     "trial",
 )
+_INTERRUPTED, _CUT_OFF = (
+    "interrupted",
+    "cut-off",
+)  # it was on the screen when the program ended, so it was cut off
 _SECONDS = ("onset", "duration", "response_time", "planned_onset", "onset_error", "planned_duration")
 
 
@@ -62,7 +66,7 @@ def scan_events(scan: SettledScan, files: Mapping[int, str]) -> pd.DataFrame:
             "valid": [
                 _valid(kind, status) for kind, status in zip(table["kind"], table["status"], strict=True)
             ],
-            "reason": table["reason"],
+            "reason": table["reason"].where(table["status"] != _INTERRUPTED, _CUT_OFF),
             "missed_frames": table["missed"],
             "planned_onset": table["planned_s"],
             "onset_error": (table["onset_s"] - scan.start_s - table["planned_s"]).astype(float),
@@ -124,13 +128,14 @@ def describe_columns(scan: SettledScan, table: pd.DataFrame) -> dict[str, Any]:
         },
         "valid": {
             "LongName": "Valid",
-            "Description": "Whether the image was shown as planned; n/a: no image, or the run ended before it"
-            " was judged.",
+            "Description": "Whether the image was shown as planned; n/a: no image, or one of which the session file"
+            " does not say yet how it ended: the program still runs, or was killed and the session has not gone on.",
             "Levels": {"true": "It was.", "false": "It was not; see reason."},
         },
         "reason": {
             "LongName": "Reason",
-            "Description": "Why a trial is not valid." + (f" Here: {', '.join(reasons)}." if reasons else ""),
+            "Description": "Why a trial is not valid; cut-off also where the program ended while it was on."
+            + (f" Here: {', '.join(reasons)}." if reasons else ""),
         },
         "missed_frames": {
             "LongName": "Missed frames",
@@ -208,7 +213,7 @@ def _column(name: str) -> str:
 def _valid(kind: str, status: Any) -> str | None:
     if kind != "image":
         return None
-    return {"valid": "true", "invalid": "false", "interrupted": "false"}.get(str(status))
+    return {"valid": "true", "invalid": "false", _INTERRUPTED: "false"}.get(str(status))
 
 
 def _cell(name: str, value: Any) -> str:
