@@ -15,7 +15,7 @@ from closedloop.exports.bids_common import STIMULI, Entities, label_of, write_js
 from closedloop.exports.bids_shared import write_shared
 from closedloop.exports.files import with_suffix, write_text
 from closedloop.exports.presentation import presentation
-from closedloop.exports.scan_bold import bold_sidecar, repetition_time_s
+from closedloop.exports.scan_bold import bold_sidecar, image_volumes, repetition_time_s
 from closedloop.exports.scan_earlier import BOLD, EVENTS, IMAGE, Attempt, EarlierExport, scanner_images
 from closedloop.exports.scan_events import describe_columns, events_tsv, off_words, scan_events
 from closedloop.exports.scan_names import entities
@@ -113,7 +113,7 @@ def _write_bold(
     written = []
     if stand_in:
         tr_s, _ = repetition_time_s(scan, protocol)
-        written.append(write_stand_in(with_suffix(at, IMAGE), tr_s, scan.stored_volumes))
+        written.append(write_stand_in(with_suffix(at, IMAGE), tr_s, image_volumes(scan, protocol)))
     told = bold_sidecar(scan, protocol, stand_in=stand_in)
     more = earlier.joined(_attempt(scan), told)
     if more is not None:

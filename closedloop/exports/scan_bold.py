@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from closedloop.exports.scan_earlier import TIMING, VOLUME_S
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.scan.recorded import RecordedScan, task_words
 from closedloop.scan.run_tr import run_tr
@@ -24,10 +25,21 @@ def repetition_time_s(scan: RecordedScan, protocol: ScanProtocol) -> tuple[float
     return round(tr.tr_s, 6), source[tr.verdict]
 
 
+def image_volumes(scan: RecordedScan, protocol: ScanProtocol) -> int:
+    """Return how many volumes the images of a run hold, as far as can be known without them; 1 at least.
+
+    Of a completed run whose scanner did not stop it is what was planned, if the sequence makes just that many: the
+    last pulses may be lost. Of others the last pulse tells, and the scan may have gone on after it.
+    """
+    whole = scan.status == "completed" and not scan.ledger.get("stopped")
+    planned = scan.volumes if whole and protocol.scanner.sequence_ends == "at_volumes" else 1
+    return max(scan.stored_volumes, planned)
+
+
 def bold_sidecar(scan: RecordedScan, protocol: ScanProtocol, *, stand_in: bool) -> dict[str, Any]:
     """Return what belongs into ``*_bold.json`` beside what the images' converter writes there.
 
-    A sparse sequence has ``VolumeTiming`` and ``AcquisitionDuration`` instead of ``RepetitionTime``.
+    A sparse sequence has ``VolumeTiming`` and ``FrameAcquisitionDuration`` instead of ``RepetitionTime``.
 
     Args:
         scan: of the session.
@@ -43,8 +55,8 @@ def bold_sidecar(scan: RecordedScan, protocol: ScanProtocol, *, stand_in: bool) 
     if scanner.acquisition_s is None:
         told["RepetitionTime"] = tr_s
     else:
-        told["VolumeTiming"] = [round(volume * tr_s, 6) for volume in range(max(scan.stored_volumes, 1))]
-        told["AcquisitionDuration"] = scanner.acquisition_s
+        told[TIMING] = [round(volume * tr_s, 6) for volume in range(image_volumes(scan, protocol))]
+        told[VOLUME_S] = scanner.acquisition_s
     told["NumberOfVolumesDiscardedByScanner"] = scanner.dummies
     told["NumberOfVolumesDiscardedByUser"] = 0
     told["TriggeredRepetitionTime"] = {

@@ -21,16 +21,21 @@ Attempt: TypeAlias = tuple[str, int]
 
 EVENTS, BOLD, IMAGE = "events.json", "bold.json", "bold.nii.gz"
 
+TIMING, VOLUME_S = "VolumeTiming", "FrameAcquisitionDuration"
+"""Keys of a sparse run: when each volume began, and how long one was acquired."""
+
 _SIDE_FILES = ("events.tsv", EVENTS, "physio.tsv.gz", "physio.json")
 _NAMED = 4  # so many keys or files are told by their names
 _OURS_ALONE = ("StandIn", "TriggeredRepetitionTime", "TriggeredVolumes")
+_FORMER_VOLUME_S = "AcquisitionDuration"  # earlier versions wrote it for VOLUME_S
+_NOT_BESIDE_TIMING = ("RepetitionTime", "DelayTime")  # both are errors for BIDS where TIMING is
 _SKELETON = {
     *_OURS_ALONE,
     "TaskName",
     "TaskDescription",
     "RepetitionTime",
-    "VolumeTiming",
-    "AcquisitionDuration",
+    TIMING,
+    VOLUME_S,
     "NumberOfVolumesDiscardedByScanner",
     "NumberOfVolumesDiscardedByUser",
 }
@@ -91,9 +96,27 @@ class EarlierExport:
         for name in own:
             known = {*told, *_OURS_ALONE, *kept}
             kept |= {key: value for key, value in (name.bold or {}).items() if key not in known}
+            timing = (name.bold or {}).get(TIMING)
+            if TIMING in told and _lengthened(timing, told[TIMING]):
+                kept.setdefault(TIMING, timing)
+        if TIMING in told:
+            self._make_room(at, kept, told)
         if kept:
             self._joined.append(f"{_run_of(at)} ({_some(list(kept))})")
         return kept
+
+    def _make_room(self, at: Path, kept: dict[str, Any], told: Mapping[str, Any]) -> None:
+        """Take out of a sparse run's keys what may not be beside ours, and say so."""
+        if kept.get(_FORMER_VOLUME_S) == told[VOLUME_S]:
+            del kept[_FORMER_VOLUME_S]
+        out = [key for key in _NOT_BESIDE_TIMING if key in kept]
+        for key in out:
+            del kept[key]
+        if out:
+            self._told.append(
+                f"{' and '.join(out)} went out of {_run_of(with_suffix(at, BOLD))}: the run is sparse, and BIDS has"
+                f" no such key beside {TIMING}"
+            )
 
     def clear(self, written: Iterable[Path]) -> None:
         """Remove what earlier exports of this session wrote and this one did not.
@@ -133,7 +156,7 @@ class EarlierExport:
 
     def _carried_on(self, name: _Name, written: Set[Path]) -> bool:
         """Return whether nothing of what others wrote into a ``*_bold.json`` goes if that does."""
-        if name.bold is not None and name.bold.keys() <= _SKELETON:
+        if name.bold is not None and name.bold.keys() <= _written_with(name.bold):
             return True
         now = None if name.attempt is None else self._now.get(name.attempt)
         return not name.unreadable and now is not None and with_suffix(now, BOLD) in written
@@ -143,6 +166,17 @@ def scanner_images(at: Path) -> Sequence[Path]:
     """Return the images beside a name that are no stand-ins of ours."""
     images = (with_suffix(at, "bold.nii"), with_suffix(at, IMAGE))
     return [path for path in images if path.exists() and not is_stand_in(path)]
+
+
+def _written_with(bold: Mapping[str, Any]) -> Set[str]:
+    """Return the keys that the version which wrote a ``*_bold.json`` had in its skeleton."""
+    former = TIMING in bold and VOLUME_S not in bold
+    return _SKELETON | {_FORMER_VOLUME_S} if former else _SKELETON
+
+
+def _lengthened(timing: Any, ours: Sequence[float]) -> bool:
+    """Return whether somebody put the times of more volumes after ours, as the images hold more than was heard."""
+    return isinstance(timing, list) and len(timing) > len(ours) and timing[: len(ours)] == list(ours)
 
 
 def _read(at: Path, session: str) -> _Name:

@@ -169,7 +169,8 @@ def test_sparse_runs_have_the_time_of_each_volume(tmp_path: Path) -> None:
     export_bids(write_scan_session(tmp_path / "s", plan), tmp_path / "bids")
     told = sidecar(tmp_path / "bids", "run-1", "bold")
     assert told["VolumeTiming"] == [float(volume) for volume in range(40)]
-    assert told["AcquisitionDuration"] == 0.4
+    assert told["FrameAcquisitionDuration"] == 0.4
+    assert "AcquisitionDuration" not in told
     assert "RepetitionTime" not in told
     assert bids_errors(tmp_path / "bids") == []
 
