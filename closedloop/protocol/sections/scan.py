@@ -31,7 +31,7 @@ class Trigger(Section):
     line: Literal["cts", "dsr", "ri", "cd"] | None = Field(
         default=None, description="serial: instead of bytes, a rising edge of this line."
     )
-    pin: int = Field(default=10, description="parallel: status pin; 10 is ACK.")
+    pin: Literal[10, 11, 12, 13, 15] = Field(default=10, description="parallel: status pin; 10 is ACK.")
     stream: StreamSelection | None = Field(default=None, description="lsl: the marker stream to listen to.")
     marker: str | None = Field(default=None, description="lsl: the marker that is a pulse; null: any.")
     numbered_from: int | None = Field(

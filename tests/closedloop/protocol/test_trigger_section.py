@@ -66,6 +66,18 @@ def test_a_line_is_looked_at_neither_too_seldom_nor_more_often_than_can_be(scan:
     assert "poll_hz" in refused(scan, *SERIAL, f"scanner.trigger.poll_hz={hz}")
 
 
+@pytest.mark.parametrize("pin", [0, 3, 14, 16])
+def test_a_pin_that_does_not_come_in_is_refused(scan: Path, pin: int) -> None:
+    words = refused(
+        scan,
+        "scanner.trigger.path=parallel",
+        "scanner.trigger.port=/dev/parport0",
+        f"scanner.trigger.pin={pin}",
+    )
+    assert "pin" in words
+    assert "10, 11, 12, 13" in words
+
+
 SLICES = ("scanner.pulse_per=slice", "scanner.slices=20", "scanner.debounce_ms=20")
 
 
