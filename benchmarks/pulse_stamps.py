@@ -70,7 +70,7 @@ class Heard:
 def measure(path: str, pulses: int, folder: Path) -> Heard:
     """Send and hear pulses over one path."""
     trigger, words = PATHS[path]
-    out, link = folder / "sent.csv", folder / "tty"
+    out, link = folder / f"sent-{path}.csv", folder / "tty"
     words = [*words, "--path", str(trigger["path"]), "--volumes", str(pulses), "--out", str(out)]
     if trigger["path"] == "serial":
         trigger = {**trigger, "port": str(link)}

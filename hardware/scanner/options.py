@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -78,6 +79,7 @@ class ScannerOptions:
     out: Path | None = None
 
     def __post_init__(self) -> None:
+        self._check_numbers()
         for name in ("tr_s", "hold_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be more than 0")
@@ -97,6 +99,14 @@ class ScannerOptions:
             raise ValueError("markers are numbers, or end in one, but not both")
         if self.path == "keyboard" and self.key in {key for _, key in self.presses}:
             raise ValueError(f"key {self.key} is the trigger's, and no press of the subject's")
+
+    def _check_numbers(self) -> None:
+        """Refuse what is no finite number, which would pass any comparison below."""
+        given = {**vars(self), **vars(self.faults), "presses": [time_s for time_s, _ in self.presses]}
+        for name, value in given.items():
+            for number in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(number, float) and not math.isfinite(number):
+                    raise ValueError(f"{name} ({number}) must be a finite number")
 
     def of_run(self, number: int) -> ScannerOptions:
         """Return the options of one run, from 1, with its own number of volumes."""
