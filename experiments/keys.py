@@ -42,6 +42,11 @@ class Keys:
         self._abort_until_s = float("-inf")
         self._note: str | None = None
 
+    @property
+    def writing(self) -> bool:
+        """Whether a note is being written, so that keys are its letters."""
+        return self._note is not None
+
     def press(self, key: str, time_s: float, where: str) -> Command | None:
         """Take one key.
 

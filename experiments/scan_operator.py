@@ -29,17 +29,23 @@ class ScanTerminal:
         interrupts: Ctrl-C and the like.
         subject_keys: keys of the subject and the scanner: where the terminal has the keyboard they are typed
             into it as well, and mean nothing here.
+        not_in_notes: those of them that are left out of notes, too, which costs the person their characters.
         console: where progress is shown.
     """
 
     def __init__(
-        self, clock: Clock, interrupts: Interrupts, subject_keys: frozenset[str], console: Console = err
+        self,
+        clock: Clock,
+        interrupts: Interrupts,
+        subject_keys: frozenset[str],
+        not_in_notes: frozenset[str] = frozenset(),
+        console: Console = err,
     ) -> None:
         self._clock = clock
         self._interrupts = interrupts
-        self._subject_keys = subject_keys
+        self._subject_keys, self._not_in_notes = subject_keys, not_in_notes
         self._keys = ScanKeys()
-        self._progress = ScanProgress(console, prompt=lambda: self._keys.prompt(clock.now()))
+        self._progress = ScanProgress(console, prompt=self._prompt)
         self._read: ReadKeys = lambda: ""
         self._pending: list[Command] = []
         self._resources = ExitStack()
@@ -68,7 +74,7 @@ class ScanTerminal:
     def poll(self) -> Sequence[Command]:
         """Return what was asked for since the last call."""
         for key in self._read():
-            if key not in self._subject_keys:
+            if key not in (self._not_in_notes if self._keys.writing else self._subject_keys):
                 self._press(key, self._clock.now(), "terminal")
         commands, self._pending = self._pending, []
         return [*self._interrupts.poll(), *commands]
@@ -81,6 +87,12 @@ class ScanTerminal:
         """Show how the session stands."""
         self._keys.paused_is(status.state is ScanState.PAUSED)
         self._progress.update(status)
+
+    def _prompt(self) -> str:
+        words = self._keys.prompt(self._clock.now())
+        if not (self._keys.writing and self._not_in_notes):
+            return words
+        return f"{words} (without {', '.join(sorted(self._not_in_notes))}, which the scanner's box types)"
 
     def _press(self, key: str, time_s: float, where: str) -> None:
         command = self._keys.press(key, time_s, where)

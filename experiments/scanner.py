@@ -138,10 +138,14 @@ def perform(
         say(f"session folder {folder}")
         opening.enter_context(parting_words(way_on(folder, resume_by)))
         task, trigger = protocol.task, protocol.scanner.trigger
-        keys = frozenset(task.keys if task else ()) | {trigger.key}
+        # pulses that are typed, at each volume, make a note unreadable; on another path all its characters are meant
+        by_keyboard = trigger.path == "keyboard"
+        keys = frozenset(task.keys if task else ()) | ({trigger.key} if by_keyboard else frozenset())
         try:
             with (
-                ScanTerminal(opened.clock, interrupts, keys) as operator,
+                ScanTerminal(
+                    opened.clock, interrupts, keys, keys if by_keyboard else frozenset()
+                ) as operator,
                 says_how_to_go_on(folder, resume_by),
             ):
                 outcome = run_scan_session(

@@ -39,9 +39,11 @@ STATUS = ScanStatus(
 )
 
 
-def terminal(subject_keys: frozenset[str] = frozenset()) -> ScanTerminal:
+def terminal(
+    subject_keys: frozenset[str] = frozenset(), not_in_notes: frozenset[str] = frozenset()
+) -> ScanTerminal:
     clock = VirtualClock()
-    return ScanTerminal(clock, Interrupts(clock), subject_keys, Console(file=io.StringIO()))
+    return ScanTerminal(clock, Interrupts(clock), subject_keys, not_in_notes, Console(file=io.StringIO()))
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,19 @@ def test_keys_of_the_subject_typed_into_the_terminal_are_not_the_operator_s(
     operator = terminal(frozenset({"g", "5"}))
     monkeypatch.setattr(operator, "_read", lambda: "g5r")
     assert [command.kind for command in operator.poll()] == [CommandKind.REPEAT]
+
+
+@pytest.mark.parametrize(("not_in_notes", "text"), [(frozenset(), "rung 5"), (frozenset({"g", "5"}), "run")])
+def test_a_note_has_all_characters_but_those_that_the_box_types(
+    monkeypatch: pytest.MonkeyPatch, not_in_notes: frozenset[str], text: str
+) -> None:
+    operator = terminal(frozenset({"g", "5"}), not_in_notes)
+    monkeypatch.setattr(operator, "_read", lambda: "gnrung 5\rg")
+    (command,) = operator.poll()
+    assert (command.kind, command.text) == (CommandKind.NOTE, text)
+    monkeypatch.setattr(operator, "_read", lambda: "n")
+    operator.poll()
+    assert ("(without 5, g, " in operator._prompt()) is bool(not_in_notes)
 
 
 def test_a_line_says_it_all() -> None:
