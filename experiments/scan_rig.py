@@ -22,7 +22,7 @@ from hardware.clock import LslClock
 from hardware.display import has_display, virtual_display
 from hardware.lsl.marker_link import MarkerLink
 from hardware.stage import PsychopyStage
-from hardware.triggers import button_words, open_trigger
+from hardware.triggers import button_words, open_trigger, pulse_words
 
 SIMULATED = "the scanner is SIMULATED (scanner.simulate): no subject is being scanned"
 
@@ -68,7 +68,7 @@ def open_scan_rig(
             f"trigger {info.device}: stamps to {1000 * info.resolution_s:.3g} ms, "
             f"off by up to {1000 * info.uncertainty_s:.3g} ms"
         )
-        for words in button_words(info):
+        for words in [*button_words(info), *pulse_words(heard.trigger)]:
             say(words)
         markers = MarkerLink(session_id)
         opened.callback(markers.close)

@@ -29,6 +29,7 @@ from experiments.scan_rig import SIMULATED, check_scan_machine, open_scan_rig
 from experiments.scan_session import GoingOn, OpenedScanRig, ScanWork, run_scan_session
 from experiments.way_on import RESUME, says_how_to_go_on, way_on
 from hardware.check import require_good
+from hardware.triggers import pulse_words
 
 log = logging.getLogger(__name__)
 
@@ -187,6 +188,8 @@ def dry_run(protocol_path: Path, overrides: Sequence[str] = ()) -> None:
     scanner = protocol.scanner
     if scanner.simulate is not None:
         say(SIMULATED)
+    for words in pulse_words(scanner.trigger):
+        say(f"note: {words}")
     period_s = 1 / protocol.display.refresh_hz
     for plan in work.plans:
         frames = plan_run_frames(plan, period_s)

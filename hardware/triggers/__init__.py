@@ -11,9 +11,10 @@ from closedloop.protocol.sections.scan import Scanner
 from closedloop.scan.ports import TriggerSource
 from hardware.triggers.button_words import button_words
 from hardware.triggers.proxy import TriggerReader
+from hardware.triggers.pulse_words import pulse_words
 from hardware.triggers.simulated import SimulatedTrigger
 
-__all__ = ["SimulatedTrigger", "TriggerReader", "button_words", "open_trigger"]
+__all__ = ["SimulatedTrigger", "TriggerReader", "button_words", "open_trigger", "pulse_words"]
 
 
 def open_trigger(
