@@ -5,6 +5,10 @@ two of the last pulses; Theil 1950, Sen 1968) over the last ``NEAR`` pulses: a s
 not at all, and a slow change of the TR is followed. It tells when the next pulse is due. The far one is over
 all pulses, by least squares with Huber's weights (Huber 1964) taken from each pulse's distance to the near
 line when it came, so that a pulse costs the same however long the run is. It gives TR and start.
+
+Where a sequence is silent after the slices of each volume, the pulses of one volume lie close together and tell
+nothing of the TR. There the slopes are those between the same slice of several volumes, over the pulses of the last
+three, and until a second volume comes the protocol's TR holds.
 """
 
 from __future__ import annotations
@@ -29,7 +33,14 @@ HUBER = 1.345
 THEIL_LOSS = 1.06
 """Theil's slope has this times the standard error of least squares, if the jitter is Gaussian."""
 
+NEAR_VOLUMES = 3
+"""Volumes in the near line of a sequence with silent gaps."""
+
+BENT_FROM = 4.0
+"""TRs that the pulses of such a sequence must span before they tell whether the TR changes."""
+
 _PRIOR_SLOPES = 3
+_PRIOR_TR_SHARE = 0.001  # standard deviation of a TR that only the protocol tells yet
 _SMALLEST_SCALE_S = 2e-4
 
 
@@ -67,13 +78,16 @@ class RunningFit:
     Args:
         tr_s: nominal TR.
         jitter_s: that the pulses may have; what the scale is taken for before they tell.
+        clustered: pulses in each volume of a sequence that is silent after them; 0 for one that is not.
     """
 
-    def __init__(self, tr_s: float, jitter_s: float) -> None:
+    def __init__(self, tr_s: float, jitter_s: float, clustered: int = 0) -> None:
         self._nominal_s = tr_s
         self._jitter_s = jitter_s
         self._zero_s = 0.0
-        self._near: deque[tuple[float, float]] = deque(maxlen=NEAR)
+        self._clustered = clustered > 0
+        self._kept = max(NEAR, NEAR_VOLUMES * clustered)
+        self._near: deque[tuple[float, float]] = deque(maxlen=self._kept)
         self._sums = [0.0] * 8  # of weights times 1, x, x², x³, x⁴, y, xy, x²y
         self._slope = 0.0
         self._level = 0.0
@@ -91,7 +105,10 @@ class RunningFit:
 
     def spread_s(self, x: float) -> float:
         """Return the standard deviation of a pulse about its prediction at a place: its jitter and the line's."""
-        return self.scale_s * self._spread_factor(x)
+        spread_s = self.scale_s * self._spread_factor(x)
+        if self._clustered and self.n and not self._slopes():
+            spread_s = math.hypot(spread_s, _PRIOR_TR_SHARE * self._nominal_s * (x - self._middle))
+        return spread_s
 
     @property
     def farthest_s(self) -> float:
@@ -119,18 +136,18 @@ class RunningFit:
             jitter_s = abs(error_s) / self._spread_factor(x)
             seen = 1.2533 * min(jitter_s, 4 * self.scale_s)  # mean |error| of a Gaussian is sd / 1.2533
             self.scale_s = max(_SMALLEST_SCALE_S, self.scale_s + (seen - self.scale_s) / 16)
-        if self.n >= NEAR:
+        if self.n >= self._kept:
             self._add_far(x, y, error_s)
         self._near.append((x, y))
         self.n += 1
         self._last_x = max(self._last_x, x)
         self._draw_near()
-        if self.n == NEAR:
+        if self.n == self._kept:
             for one_x, one_y in self._near:
                 self._add_far(one_x, one_y, one_y - self._level - self._slope * one_x)
 
     def fit(self, at: float) -> TrFit | None:
-        """Return TR and start by the far line; None before there are three pulses.
+        """Return TR and start by the far line; None before there are three pulses, or a second volume to tell a TR by.
 
         Args:
             at: place (in TRs) of the first stored volume.
@@ -138,8 +155,11 @@ class RunningFit:
         if self.n < 3:
             return None
         sd = self.scale_s
-        if self.n < NEAR:
-            slope = statistics.median(self._slopes())
+        if self.n < self._kept:
+            slopes = self._slopes()
+            if not slopes:
+                return None
+            slope = statistics.median(slopes)
             level = statistics.median(y - slope * x for x, y in self._near)
             # a few stamps that lie on no line are no ground to believe one
             off_s = statistics.fmean(abs(y - level - slope * x) for x, y in self._near)
@@ -163,8 +183,9 @@ class RunningFit:
         )
 
     def bend(self) -> Bend | None:
-        """Return how the TR changed, from a parabola over all pulses; None before there are ``NEAR``."""
-        if self.n < NEAR:
+        """Return how the TR changed, from a parabola over all pulses; None before they can tell."""
+        span = self._last_x - self._first_x
+        if self.n < self._kept or (self._clustered and span < BENT_FROM):
             return None
         w, wx, wxx, wxxx, wxxxx, wy, wxy, wxxy = self._sums
         m = wx / w
@@ -175,7 +196,6 @@ class RunningFit:
         xy = wxy - m * wy
         xxy = wxxy - 2 * m * wxy + m * m * wy - m2 / w * wy
         curve = (xxy - m3 / m2 * xy) / left
-        span = self._last_x - self._first_x
         sd = max(self.scale_s, self._jitter_s)
         return Bend(change_s=2 * curve * span, change_se_s=2 * span * sd / math.sqrt(left))
 
@@ -191,10 +211,23 @@ class RunningFit:
         xs = [one for one, _ in self._near]
         if len(xs) < 2:
             return 1.0
-        middle = statistics.fmean(xs)
-        return math.sqrt(1 + 1 / len(xs) + (x - middle) ** 2 / _spread(xs))
+        if self._clustered and not self._slopes():
+            return math.sqrt(1 + 1 / len(xs))
+        return math.sqrt(1 + 1 / len(xs) + (x - self._middle) ** 2 / _spread(xs))
+
+    @property
+    def _middle(self) -> float:
+        return statistics.fmean(x for x, _ in self._near)
 
     def _slopes(self) -> list[float]:
+        if self._clustered:
+            by_place = {round(x, 6): y for x, y in self._near}
+            return [
+                (later - y) / volumes
+                for x, y in by_place.items()
+                for volumes in range(1, NEAR_VOLUMES)
+                if (later := by_place.get(round(x + volumes, 6))) is not None
+            ]
         points = list(self._near)
         return [
             (y2 - y1) / (x2 - x1)
@@ -205,7 +238,7 @@ class RunningFit:
 
     def _draw_near(self) -> None:
         slopes = self._slopes()
-        if self.n < SETTLED:
+        if self.n < SETTLED or not slopes:
             slopes += [0.0] * _PRIOR_SLOPES  # the protocol's TR is believed before the pulses tell another
         self._slope = statistics.median(slopes)
         self._level = statistics.median(y - self._slope * x for x, y in self._near)

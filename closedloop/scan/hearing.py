@@ -202,7 +202,9 @@ class Hearing:
             action=action,
             detail=dict(finding.detail),
         )
-        if finding.kind != "first":  # a recorder of the markers must learn that volumes it was told are in doubt
+        if (
+            finding.kind != "first"
+        ):  # a recorder of the markers must learn that volumes it was told are in doubt
             self._mark(
                 "pulse_finding",
                 finding.time_s,

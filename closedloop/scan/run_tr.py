@@ -11,6 +11,9 @@ from closedloop.scan.past import heard_again
 from closedloop.scan.recorded import RecordedScan
 from closedloop.scan.tr_judge import is_off
 
+CROWDED = 0.5
+"""Pulses without a place, for each volume, beyond which the others are no measure: the box sends slices, say."""
+
 TrVerdict: TypeAlias = Literal["off", "agrees", "unsure", "untold"]
 
 
@@ -21,7 +24,8 @@ class RunTr:
     Attributes:
         tr_s: what to take it for.
         verdict: what its pulses say of the protocol's: ``off``: it was another, ``tr_s``; ``agrees``: within
-            the tolerance; ``unsure``: beyond it, but by less than their jitter may do; ``untold``: too few came.
+            the tolerance; ``unsure``: beyond it, but by less than their jitter may do, or many came that are no
+            volume's; ``untold``: too few came.
     """
 
     tr_s: float
@@ -46,6 +50,8 @@ def run_tr(scan: RecordedScan, protocol: ScanProtocol) -> RunTr:
     fitted_s = scan.ledger.get("tr_fitted_s")
     if fitted_s is None:
         return RunTr(scanner.tr_s, "untold")
+    if _is_crowded(scan):
+        return RunTr(scanner.tr_s, "unsure")
     if abs(fitted_s - scanner.tr_s) <= scanner.tr_tolerance * scanner.tr_s:
         return RunTr(scanner.tr_s, "agrees")
     fit = heard_again(scan, protocol).fit
@@ -56,6 +62,13 @@ def run_tr(scan: RecordedScan, protocol: ScanProtocol) -> RunTr:
         # the pulses found another place near the end, and what is fitted since then stands on too few
         return RunTr(told_s, "off")
     return RunTr(scanner.tr_s, "unsure")
+
+
+def _is_crowded(scan: RecordedScan) -> bool:
+    """Return whether so many pulses stood on no place that those on places may stand there by chance."""
+    counts = scan.ledger.get("pulses") or {}
+    strays = sum(int(counts.get(verdict, 0)) for verdict in ("extra", "human"))
+    return strays > CROWDED * int(scan.ledger.get("volumes_seen") or 0)
 
 
 def _told_s(scan: RecordedScan) -> float | None:

@@ -40,7 +40,7 @@ class Sequence:
         self.times_s: dict[int, float] = {}
         self.last = -1
         self.fit_from = 0
-        self.running = RunningFit(grid.tr_s, jitter_s)
+        self.running = self._fit_of(grid.tr_s)
 
     @property
     def fit(self) -> TrFit | None:
@@ -74,7 +74,7 @@ class Sequence:
         if not keep:
             self.times_s.clear()
             self.last = -1
-        self.running = RunningFit(tr_s, self.jitter_s)
+        self.running = self._fit_of(tr_s)
         self.fit_from = min(pulses)
         for slot, time_s in sorted(pulses.items()):
             self.take(slot, time_s)
@@ -109,6 +109,9 @@ class Sequence:
     def volumes(self, first: int = 0) -> int:
         """Count the volumes whose (first) pulse came, from a slot on."""
         return sum(slot >= first and self.grid.begins_volume(slot) for slot in self.times_s)
+
+    def _fit_of(self, tr_s: float) -> RunningFit:
+        return RunningFit(tr_s, self.jitter_s, 0 if self.grid.uniform else self.grid.slices)
 
     def _window_s(self, slot: int, uncertainty_s: float) -> tuple[float, float]:
         """Return by how much a pulse may be early and late for a slot."""

@@ -217,6 +217,29 @@ def test_a_sparse_sequence_is_silent_between_its_volumes_without_a_finding() -> 
     assert done.ledger.volumes_seen == 6
 
 
+@pytest.mark.parametrize(("tr_s", "slices", "busy_s"), [(3.0, 20, 1.0), (9.0, 30, 2.0), (10.0, 40, 2.0)])
+def test_slices_close_together_tell_no_tr_across_the_silence(tr_s: float, slices: int, busy_s: float) -> None:
+    section = scanner(
+        tr_s=tr_s, volumes=6, pulse_per="slice", slices=slices, acquisition_s=busy_s, debounce_ms=20
+    )
+    grid = np.array([tr_s * volume + busy_s / slices * part for volume in range(6) for part in range(slices)])
+    for seed in range(3):
+        jitter_s = np.abs(np.random.default_rng(seed).normal(0.0, 0.0025, len(grid))).clip(0.0, 0.005)
+        done = run(section, (grid + jitter_s).tolist())
+        assert without_a_fault(done)
+        assert [volume for volume in done.volumes() if volume is not None] == list(range(6))
+        assert done.ledger.summary()["tr_fitted_s"] == pytest.approx(tr_s, abs=0.002)
+
+
+def test_slices_close_together_still_tell_a_lost_pulse_and_another_tr() -> None:
+    section = scanner(tr_s=3.0, volumes=12, pulse_per="slice", slices=20, acquisition_s=1.0, debounce_ms=20)
+    times_s = [3.012 * volume + 0.0502 * part for volume in range(12) for part in range(20)]
+    done = run(section, [time_s for number, time_s in enumerate(times_s) if number != 47])
+    assert done.only("missed").volume == 2
+    assert done.only("tr_off").detail["tr_fitted_s"] == pytest.approx(3.012, abs=0.001)
+    assert set(done.kinds()) == {"missed", "tr_off"}
+
+
 def test_findings_ask_for_what_the_policy_says() -> None:
     policy = PulsePolicy(missed="abort", drift="pause")
     assert action_of(policy, "missed") == "abort"

@@ -105,3 +105,11 @@ def test_a_jump_near_the_end_alone_makes_no_other_tr(recorded: Recorded) -> None
     scan = recorded.hearing(times_s.tolist())
     assert abs(scan.ledger["tr_fitted_s"] - 1) > 0.002
     assert run_tr(scan, recorded.protocol).verdict == "unsure"
+
+
+@pytest.mark.parametrize("a_tr", [2, 5])
+def test_several_pulses_a_tr_are_no_measure_of_it(recorded: Recorded, a_tr: int) -> None:
+    tr_s = recorded.protocol.scanner.tr_s
+    scan = recorded.hearing([1 + tr_s / a_tr * number for number in range(20 * a_tr)])
+    assert run_tr(scan, recorded.protocol).verdict == "unsure"
+    assert repetition_time_s(scan, recorded.protocol)[0] == tr_s
