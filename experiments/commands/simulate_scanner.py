@@ -5,13 +5,21 @@ from __future__ import annotations
 import signal
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from experiments.lsl_quiet import quiet_lsl
 
+if TYPE_CHECKING:
+    from hardware.scanner.options import ScannerOptions
+
 _NUMBERS = "A,B,..."
+_OF_PATH = {
+    "keyboard": ("key", "hold_s", "display"),
+    "serial": ("byte", "link"),
+    "lsl": ("stream", "source_id", "marker", "numbered_from", "numeric", "wait_listener_s"),
+}
 
 
 def scanner(
@@ -114,7 +122,7 @@ def scanner(
     run(options, lambda: bool(received))
 
 
-def _options(given: dict[str, Any]) -> Any:
+def _options(given: dict[str, Any]) -> ScannerOptions:
     """Turn what was typed into the scanner's options; a value that can't be is a wrong command line."""
     from closedloop.scan.simulation import ScannerFaults
     from hardware.scanner.options import ScannerOptions
@@ -135,16 +143,43 @@ def _options(given: dict[str, Any]) -> Any:
             given["presses"] = tuple(_press(text) for text in given.pop("press"))
         if given.get("path", "keyboard") not in ("keyboard", "serial", "lsl"):
             raise ValueError(f"path {given['path']!r}: keyboard, serial or lsl")
+        typed = frozenset(given)
         if "protocol" in given:
             expected = _expected(given.pop("protocol"))
             if "volumes" in given:
                 expected.pop("volumes_of_runs")
             given = expected | given
+        _check_path(typed, given.get("path", "keyboard"))
         faults = {item.name for item in fields(ScannerFaults)} & given.keys()
         given["faults"] = ScannerFaults(**{name: given.pop(name) for name in faults})
-        return ScannerOptions(**given)
+        options = ScannerOptions(**given)
+        _check_counts(options)
+        return options
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def _check_path(typed: frozenset[str], path: str) -> None:
+    """Refuse options of another path than that which pulses go by."""
+    for other, names in _OF_PATH.items():
+        for name in names:
+            if other != path and name in typed:
+                option = {"hold_s": "hold-ms", "wait_listener_s": "wait-listener"}.get(name, name)
+                raise ValueError(
+                    f"--{option.replace('_', '-')} is for --path {other}, and pulses go by {path}"
+                )
+
+
+def _check_counts(options: ScannerOptions) -> None:
+    """Refuse faults of pulses that no run has."""
+    if options.faults.stop_after == 0:
+        raise ValueError("a scanner that stops after 0 volumes sends nothing: 1 or more")
+    longest = max(options.volumes, *options.volumes_of_runs, 0)
+    pulses = (options.dummies + longest) * options.slices
+    for name, numbers in (("drop", options.faults.drop), ("double", options.faults.double)):
+        for number in numbers:
+            if not 0 <= number < pulses:
+                raise ValueError(f"--{name} {number}: pulses are 0 to {pulses - 1}")
 
 
 def _expected(path: Path) -> dict[str, Any]:

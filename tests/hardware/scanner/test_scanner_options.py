@@ -52,3 +52,19 @@ def test_a_scanner_that_could_not_begin_leaves_the_name_free(tmp_path: Path, nam
     with pytest.raises(RuntimeError), Record(path):
         raise RuntimeError
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--path", "serial", "--key", "5"],
+        ["--path", "serial", "--marker", "volume"],
+        ["--path", "lsl", "--hold-ms", "5"],
+        ["--byte", "53"],
+        ["--volumes", "5", "--drop", "5"],
+        ["--volumes", "5", "--double=-1"],
+        ["--path", "serial", "--stop-after", "0"],
+    ],
+)
+def test_what_can_have_no_effect_is_a_wrong_command_line(words: list[str]) -> None:
+    assert main(["simulate", "scanner", "--tr", "0.01", "--volumes", "1", "--start-after", "0", *words]) == 2
