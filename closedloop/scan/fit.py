@@ -91,6 +91,7 @@ class RunningFit:
         self._sums = [0.0] * 8  # of weights times 1, x, x², x³, x⁴, y, xy, x²y
         self._slope = 0.0
         self._level = 0.0
+        self._sloped = True  # or the protocol's TR is all that is known of it
         self._first_x = self._last_x = 0.0
         self.n = 0
         self.scale_s = max(jitter_s, _SMALLEST_SCALE_S)
@@ -106,7 +107,7 @@ class RunningFit:
     def spread_s(self, x: float) -> float:
         """Return the standard deviation of a pulse about its prediction at a place: its jitter and the line's."""
         spread_s = self.scale_s * self._spread_factor(x)
-        if self._clustered and self.n and not self._slopes():
+        if self.n and not self._sloped:
             spread_s = math.hypot(spread_s, _PRIOR_TR_SHARE * self._nominal_s * (x - self._middle))
         return spread_s
 
@@ -211,7 +212,7 @@ class RunningFit:
         xs = [one for one, _ in self._near]
         if len(xs) < 2:
             return 1.0
-        if self._clustered and not self._slopes():
+        if not self._sloped:
             return math.sqrt(1 + 1 / len(xs))
         return math.sqrt(1 + 1 / len(xs) + (x - self._middle) ** 2 / _spread(xs))
 
@@ -238,6 +239,7 @@ class RunningFit:
 
     def _draw_near(self) -> None:
         slopes = self._slopes()
+        self._sloped = bool(slopes) or not self._clustered
         if self.n < SETTLED or not slopes:
             slopes += [0.0] * _PRIOR_SLOPES  # the protocol's TR is believed before the pulses tell another
         self._slope = statistics.median(slopes)
