@@ -30,10 +30,8 @@ COLUMNS = (
     "event",
     "trial",
 )
-_INTERRUPTED, _CUT_OFF = (
-    "interrupted",
-    "cut-off",
-)  # it was on the screen when the program ended, so it was cut off
+_INTERRUPTED = "interrupted"  # it was on the screen when the program ended
+_CUT_OFF = "cut-off"
 _SECONDS = ("onset", "duration", "response_time", "planned_onset", "onset_error", "planned_duration")
 
 

@@ -206,7 +206,7 @@ def _faults(course: ScanCourse, protocol: ScanProtocol) -> list[str]:
     numbers = {verdict: n for verdict in ("extra", "human") if (n := len(course.odd_s.get(verdict, ())))}
     if numbers:
         odd = listed([count(n, *ODD[verdict]) for verdict, n in numbers.items()])
-        faults.append(f"There {'was' if sum(numbers.values()) == 1 else 'were'} {odd}.")
+        faults.append(f"There {_was(sum(numbers.values()))} {odd}.")
     faults += _shown_faults(course)
     return faults
 
@@ -253,11 +253,10 @@ def _shown_faults(course: ScanCourse) -> list[str]:
     if invalid:
         reasons = course.scan.shown.loc[~course.valid, "reason"].value_counts()
         why = ", ".join(f"{str(reason).replace('-', ' ')}: {n}" for reason, n in reasons.items())
-        one = invalid == 1
-        faults.append(f"{count(invalid, 'image')} {'was' if one else 'were'} not shown as planned ({why}).")
+        faults.append(f"{count(invalid, 'image')} {_was(invalid)} not shown as planned ({why}).")
     lacking = len(course.scan.images) - len(course.onsets_s)
     if lacking and course.scan.status == "completed":
-        faults.append(f"{count(lacking, 'image')} of the plan {'was' if lacking == 1 else 'were'} not shown.")
+        faults.append(f"{count(lacking, 'image')} of the plan {_was(lacking)} not shown.")
     return faults + _fixation_faults(course.scan)
 
 

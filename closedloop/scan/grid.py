@@ -24,14 +24,11 @@ class Grid:
     def __init__(self, scanner: Scanner) -> None:
         self.tr_s = scanner.tr_s
         self.slices = scanner.slices
-        by_slice = scanner.pulse_per == "slice"
-        # a sparse sequence is silent after its slices, so that these are closer together than TR / slices
-        busy_s = scanner.acquisition_s if by_slice and scanner.acquisition_s is not None else scanner.tr_s
-        self.interval_s = busy_s / self.slices
+        self.interval_s = scanner.busy_s / self.slices
         self.start = scanner.dummies * self.slices
         self.total = (scanner.dummies + scanner.volumes) * self.slices
         self._step = self.interval_s / self.tr_s
-        self.uniform = self.slices == 1 or busy_s == scanner.tr_s
+        self.uniform = self.slices == 1 or scanner.busy_s == scanner.tr_s
 
     def position(self, slot: int) -> float:
         """Return a slot's place in TRs from slot 0."""

@@ -190,31 +190,18 @@ class Hearing:
     def _act_on(self, finding: PulseFinding) -> Action:
         """Record a finding, and return what the protocol wants done about it."""
         action = finding.action(self._scanner.policy)
-        self._store.add_event(
-            "pulse",
-            finding.time_s,
-            finding=finding.kind,
-            count=finding.count,
-            scan=self._scan,
-            pulse=finding.pulse,
-            volume=finding.volume,
-            words=finding.words,
-            action=action,
-            detail=dict(finding.detail),
-        )
-        if (
-            finding.kind != "first"
-        ):  # a recorder of the markers must learn that volumes it was told are in doubt
-            self._mark(
-                "pulse_finding",
-                finding.time_s,
-                scan=self._scan,
-                finding=finding.kind,
-                count=finding.count,
-                pulse=finding.pulse,
-                volume=finding.volume,
-                words=finding.words,
-            )
+        told = {
+            "finding": finding.kind,
+            "count": finding.count,
+            "scan": self._scan,
+            "pulse": finding.pulse,
+            "volume": finding.volume,
+            "words": finding.words,
+        }
+        self._store.add_event("pulse", finding.time_s, **told, action=action, detail=dict(finding.detail))
+        # a recorder of the markers must learn that volumes it was told are in doubt
+        if finding.kind != "first":
+            self._mark("pulse_finding", finding.time_s, **told)
         log.log(logging.INFO if action == "note" else logging.WARNING, "%s", finding.words)
         self.last_finding = finding.words
         return action

@@ -137,6 +137,13 @@ class Scanner(Section):
         "null: wait for the real one.",
     )
 
+    @property
+    def busy_s(self) -> float:
+        """For how long in each TR pulses come: a sparse sequence is silent after its slices."""
+        if self.pulse_per == "slice" and self.acquisition_s is not None:
+            return self.acquisition_s
+        return self.tr_s
+
     @model_validator(mode="after")
     def _fits(self) -> Scanner:
         if self.pulse_per == "volume" and self.slices != 1:
@@ -152,8 +159,7 @@ class Scanner(Section):
             raise MismatchError(
                 "acquisition_s", f"{self.acquisition_s:g} s", f"less than tr_s, {self.tr_s:g} s"
             )
-        if self.pulse_per == "slice" and self.acquisition_s is not None:
-            interval_ms = 1000 * self.acquisition_s / self.slices
+        interval_ms = 1000 * self.busy_s / self.slices
         if self.jitter_ms > interval_ms / 10:
             raise MismatchError(
                 "jitter_ms",
