@@ -7,12 +7,12 @@ given, and nothing is claimed. See docs/pulses.md.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from closedloop.protocol.sections.scan import Scanner
 from closedloop.scan.findings import PulseFinding
 from closedloop.scan.grid import Grid
+from closedloop.scan.pulse_numbers import passed
 
 MOST_MISSED = 3
 """Volumes that a run may be short of at its end and still be taken for one that began late."""
@@ -120,7 +120,7 @@ def by_pattern(short: int, grid: Grid, first_pulse_s: float | None) -> dict[str,
 
 def by_number(mark: str, numbered_from: int, grid: Grid, time_s: float) -> dict[str, Any] | None:
     """Return what the number in the first pulse's mark tells for sure; None if it is the first, or tells nothing."""
-    short = _passed(mark, numbered_from)
+    short = passed(mark, numbered_from)
     if short is None or not 0 < short < grid.total:
         return None
     offset_tr = grid.position(short)
@@ -136,7 +136,7 @@ def by_number(mark: str, numbered_from: int, grid: Grid, time_s: float) -> dict[
 
 def number_doubt(mark: str, numbered_from: int, grid: Grid) -> str:
     """Say why the number in the first pulse's mark tells nothing of pulses before it; empty if it does tell."""
-    short = _passed(mark, numbered_from)
+    short = passed(mark, numbered_from)
     if short is not None and 0 <= short < grid.total:
         return ""
     last = numbered_from + grid.total - 1
@@ -169,12 +169,6 @@ def pattern_finding(found: dict[str, Any], pulse: int, time_s: float) -> PulseFi
         "since then was not."
     )
     return PulseFinding("first_missed", time_s, words, count=short, pulse=pulse, volume=0, detail=found)
-
-
-def _passed(mark: str, numbered_from: int) -> int | None:
-    """Return how many pulses come before one by the number in its mark; None if there is none."""
-    number = re.search(r"(\d+)\D*$", mark)
-    return int(number[1]) - numbered_from if number else None
 
 
 def _pulses(count: int) -> str:

@@ -39,7 +39,8 @@ class ScannerOptions:
         link: serial: a symbolic link to the device, as its own name is never the same.
         stream, stream_type, source_id, marker: lsl: name of the stream, its type, its source id, and what a
             pulse is in it.
-        numbered_from: lsl: each marker ends in the pulse's number, and this is the first one's; None: all are alike.
+        numbered_from: lsl: markers of the sequence's pulses end in their number, and this is the first one's; None:
+            all are alike.
         numeric: lsl: the marker is a whole number and the stream one of int32.
         presses: times in seconds from the nominal first pulse, and keys, of the subject's presses.
         press_keys: keys of the presses that are drawn.

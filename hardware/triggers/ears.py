@@ -36,7 +36,7 @@ def _wired(start: Start) -> Ear:
         from hardware.triggers.lsl import LslEar
 
         assert trigger.stream is not None  # noqa: S101 - the protocol's model sees to it
-        return LslEar(trigger.stream, trigger.marker, keys, start.wait_s)
+        return LslEar(trigger.stream, trigger.marker, keys, start.wait_s, trigger.numbered_from)
     assert trigger.port is not None  # noqa: S101 - the protocol's model sees to it
     if trigger.path == "parallel":
         from hardware.triggers.edges import EdgeEar

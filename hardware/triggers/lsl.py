@@ -17,7 +17,8 @@ from hardware.lsl.clockfit import ClockFit, Probe
 from hardware.lsl.discover import on_this_machine
 from hardware.lsl.keeper import Connection, Keeper, connect
 from hardware.lsl.selection import describe
-from hardware.triggers.ear import CHECK_S, Emit, hurry
+from hardware.triggers.ear import CHECK_S, Emit, Listened, hurry
+from hardware.triggers.numbered_only import NumberedOnly
 
 _ROLE = "trigger"
 
@@ -34,13 +35,21 @@ class LslEar:
         marker: the one that is a pulse; None: any that is no response key.
         response_keys: markers that are the subject's buttons.
         wait_s: how long the stream is looked for.
+        numbered_from: pulses end in their number, this one the first; what does not is none, and is told of with
+            a notice. None: markers are not numbered.
     """
 
     def __init__(
-        self, selection: StreamSelection, marker: str | None, response_keys: Sequence[str], wait_s: float
+        self,
+        selection: StreamSelection,
+        marker: str | None,
+        response_keys: Sequence[str],
+        wait_s: float,
+        numbered_from: int | None = None,
     ) -> None:
         self._selection, self._marker, self._keys = selection, marker, frozenset(response_keys)
         self._wait_s = wait_s
+        self._numbered = None if numbered_from is None else NumberedOnly(numbered_from)
 
     @property
     def keys(self) -> frozenset[str]:
@@ -71,7 +80,7 @@ class LslEar:
             },
         )
 
-    def hear(self, emit: Emit, closing: threading.Event) -> None:
+    def hear(self, emit: Emit, closing: threading.Event, listened: Listened) -> None:
         """Hand over markers until told to end."""
         keeper = Keeper(self._first)
         inlet: pylsl.StreamInlet | None = self._first.inlet
@@ -79,6 +88,9 @@ class LslEar:
         hurry()
         while not closing.is_set():
             inlet = self._hear_news(keeper, inlet, emit)
+            looked_s = pylsl.local_clock()
+            if inlet is None or not inlet.samples_available():
+                listened(looked_s)  # of a stream that is lost, too: its notice has told that nothing can come
             if inlet is None:
                 continue
             try:
@@ -125,6 +137,10 @@ class LslEar:
         correction = self._fit.at(stamp_s + self._fit.newest_offset_s)
         time_s = stamp_s + correction.offset_s
         if mark == self._marker or (self._marker is None and mark not in self._keys):
+            if self._numbered is not None and not self._numbered.is_pulse(mark, received_s):
+                if words := self._numbered.words(mark, received_s):
+                    emit(_notice(words, self._named))
+                return
             emit(Pulse(time_s, correction.uncertainty_s, stamp_s, received_s, mark))
         elif mark in self._keys:
             emit(ButtonPress(mark, time_s, correction.uncertainty_s, received_s))

@@ -20,13 +20,12 @@ def pulse_words(trigger: Trigger) -> list[str]:
             "scanner.trigger.byte"
         ]
     if trigger.path == "lsl" and trigger.marker is None:
-        way_out = (
-            "set scanner.trigger.marker"
+        which, way_out = (
+            ("any marker", "set scanner.trigger.marker")
             if trigger.numbered_from is None
-            else "let nothing else be sent on that stream"
+            else ("any marker that ends in a number", "let no others of that kind be sent on that stream")
         )
         return [
-            "any marker counts as a pulse, also those of other buttons of the box than the task's keys: "
-            + way_out
+            f"{which} counts as a pulse, also those of other buttons of the box than the task's keys: {way_out}"
         ]
     return []

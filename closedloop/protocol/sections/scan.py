@@ -37,8 +37,9 @@ class Trigger(Section):
     numbered_from: int | None = Field(
         default=None,
         ge=0,
-        description="lsl, with marker null: each marker ends in the pulse's number, and this is the number of a "
-        "sequence's first, so that a missed first pulse is told at once; null: markers are not numbered.",
+        description="lsl, with marker null: each pulse's marker ends in its number, and this is the number of a "
+        "sequence's first, so that a missed first pulse is told at once; a marker without a number is no pulse. "
+        "null: markers are not numbered.",
     )
     poll_hz: float = Field(
         default=2000.0,

@@ -20,7 +20,7 @@ LSL = {"path": "lsl", "stream": {"source_id": "gateway"}}
     [
         (SERIAL, "scanner.trigger.byte"),
         (LSL, "scanner.trigger.marker"),
-        ({**LSL, "numbered_from": 0}, "nothing else be sent"),
+        ({**LSL, "numbered_from": 0}, "any marker that ends in a number"),
     ],
 )
 def test_where_anything_is_a_pulse_it_is_said(trigger: dict[str, Any], remedy: str) -> None:
