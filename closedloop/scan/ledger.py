@@ -11,6 +11,7 @@ from typing import Any
 
 from closedloop.protocol.sections.scan import Scanner
 from closedloop.scan import ending, pulse_words
+from closedloop.scan.crowd import Crowd, Crowded
 from closedloop.scan.findings import FindingKind, PulseFinding, RanBefore
 from closedloop.scan.fit import TrFit
 from closedloop.scan.grid import Grid
@@ -55,6 +56,9 @@ class PulseLedger:
         self._debounce_s = min(scanner.debounce_ms / 1000, self._grid.interval_s / 2)
         self._sequence = Sequence(self._grid, scanner.jitter_ms / 1000)
         self._judge = TrJudge(scanner)
+        self._crowd = Crowd(
+            self._grid.interval_s, scanner.jitter_ms / 1000, self._debounce_s, bursts=self._grid.slices == 1
+        )
         self._counts: Counter[Verdict] = Counter()
         self._findings: Counter[FindingKind] = Counter()
         self._told = -1  # highest slot that is known to have come or to lack
@@ -132,10 +136,11 @@ class PulseLedger:
         findings: list[PulseFinding] = []
         if self._finished:
             entry = PulseEntry(number, "after", None, math.nan)
-        elif self._sequence.times_s:
-            entry, findings = self._place(number, pulse)
         else:
-            entry, findings = self._begin(number, pulse)
+            crowded = self._crowd.feed(pulse.time_s)
+            entry, findings = (self._place if self._sequence.times_s else self._begin)(number, pulse)
+            if crowded is not None:
+                entry, findings = self._crowded(crowded, entry, findings, pulse.time_s)
         self._counts[entry.verdict] += 1
         return entry, self._noted(findings)
 
@@ -191,16 +196,16 @@ class PulseLedger:
         gap_s = time_s - sequence.last_s
         if abs(gap_s) < self._debounce_s:
             volume = self._grid.volume_of(sequence.last)
-            return PulseEntry(number, "doubled", None, residual_s), [
-                pulse_words.doubled(number, time_s, gap_s, volume)
-            ]
+            doubled = pulse_words.doubled(number, time_s, gap_s, volume)
+            return PulseEntry(number, "doubled", None, residual_s), self._news(doubled)
         if self._lone() and not self._off_s and starts_anew(sequence, slot, time_s):
             return self._relock(Relock("stray_start", (0,), (time_s,)), number, time_s)
         if (shift := slices_missed(sequence, gap_s)) > 0:
             return self._shift(shift, number, time_s)
-        if slot >= self._grid.total:
+        spacing_s = self._crowd.spacing_s
+        if slot >= self._grid.total and not self._is_of_last(time_s, spacing_s):
             return PulseEntry(number, "after", None, residual_s), self._beyond(number, time_s)
-        fits = sequence.free_for(slot, time_s, pulse.uncertainty_s)
+        fits = sequence.free_for(slot, time_s, pulse.uncertainty_s, spacing_s)
         if self._off_s or not fits:
             off_s = (*self._off_s, time_s)
             relock = find_relock(sequence, off_s, lone=self._lone())
@@ -218,9 +223,16 @@ class PulseLedger:
         self._off_s.append(time_s)
         verdict = pulse_words.stray_kind(self._scanner)
         error_s = time_s - sequence.due_s(slot)
-        return PulseEntry(number, verdict, None, residual_s), [
-            pulse_words.stray(verdict, number, time_s, error_s, self._grid, slot)
-        ]
+        stray = pulse_words.stray(verdict, number, time_s, error_s, self._grid, slot)
+        return PulseEntry(number, verdict, None, residual_s), self._news(stray)
+
+    def _is_of_last(self, time_s: float, spacing_s: float) -> bool:
+        """Return whether a pulse is one of several in the last TR, rather than one after it."""
+        return self._crowd.holds and time_s < self._sequence.due_s(self._grid.total) - WIDEST * spacing_s
+
+    def _news(self, finding: PulseFinding) -> list[PulseFinding]:
+        """Return a finding about a pulse without a place, unless it was told of all that are like it."""
+        return [] if self._crowd.holds else [finding]
 
     def _take(self, slot: int, time_s: float) -> None:
         self._sequence.take(slot, time_s)
@@ -276,6 +288,21 @@ class PulseLedger:
             self._judge.tr_told = True
         pulses = dict(zip(relock.slots, relock.times_s, strict=True))
         return self._move(pulses, tr_s, number, finding, keep=relock.why != "stray_start")
+
+    def _crowded(
+        self, crowded: Crowded, entry: PulseEntry, findings: list[PulseFinding], time_s: float
+    ) -> _Told:
+        """Tell that more pulses come than there are places, and let those stand there that are of these places."""
+        told = pulse_words.crowded(crowded, entry.pulse, time_s, self._grid)
+        pulses = self._sequence.anew(crowded.times_s, crowded.spacing_s, crowded.share or 1)
+        if pulses.items() <= self._sequence.times_s.items():
+            return entry, [*findings, told]
+        tr_s = self._grid.tr_s
+        if crowded.share is None:
+            tr_s *= crowded.spacing_s / self._grid.interval_s
+            self._judge.tr_told = True
+        moved, told_too = self._move(pulses, tr_s, entry.pulse, told, keep=True)
+        return moved if time_s in pulses.values() else entry, [*findings, *told_too]
 
     def _shift(self, shift: int, number: int, time_s: float) -> _Told:
         pulses = {slot + shift: slot_s for slot, slot_s in self._sequence.times_s.items()}

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Literal, TypeAlias
 
 from closedloop.protocol.sections.scan import Scanner
+from closedloop.scan.crowd import Crowded
 from closedloop.scan.findings import PulseFinding, RanBefore
 from closedloop.scan.grid import Grid
 from closedloop.scan.relock import Relock
@@ -144,7 +145,11 @@ def relocked(
         return PulseFinding(stray_kind(scanner), time_s, words, pulse=pulse, volume=volume, detail=detail)
     if relock.why == "other_tr":
         tr_s = (relock.times_s[-1] - begin_s) / (relock.slots[-1] - relock.slots[0]) * scanner.slices
-        words = f"The TR is about {tr_s:.3f} s, not the protocol's {scanner.tr_s:g} s."
+        words = f"The TR is about {tr_s:.3f} s, not the protocol's {scanner.tr_s:g} s"
+        slices = round(scanner.slices * scanner.tr_s / tr_s)
+        words += (
+            "." if scanner.slices == 1 else f", or a volume has about {slices} slices, not {scanner.slices}."
+        )
         detail = {"tr_nominal_s": scanner.tr_s, "tr_fitted_s": tr_s}
         return PulseFinding("tr_off", time_s, words, pulse=pulse, volume=volume, detail=detail)
     jump_s = math.remainder(begin_s - last_s, scanner.tr_s / scanner.slices)
@@ -153,6 +158,33 @@ def relocked(
         "held up. Volumes are counted on by the time that passed."
     )
     return PulseFinding("extra", time_s, words, pulse=pulse, volume=volume, detail={"phase_jump_s": jump_s})
+
+
+def crowded(found: Crowded, pulse: int, time_s: float, grid: Grid) -> PulseFinding:
+    """More pulses come than the protocol knows of, regularly."""
+    every_s, interval_s = found.spacing_s, grid.interval_s
+    words = f"Pulses come every {every_s:.3f} s, where the protocol has one every {interval_s:g} s: "
+    if grid.slices > 1:
+        words += (
+            f"a volume has about {round(grid.slices * interval_s / every_s)} slices and not {grid.slices}"
+        )
+    elif found.burst is not None:
+        words = (
+            f"In each TR come {found.burst} pulses, {every_s:.3f} s apart, where the protocol has one: the scanner "
+            f"sends one a slice (pulse_per: slice, slices: {found.burst}, acquisition_s: "
+            f"{found.burst * every_s:.3f}), or each of its pulses is heard {found.burst} times (a larger debounce_ms)"
+        )
+    elif found.share is not None and found.lasts:
+        words += f"the scanner sends one a slice (pulse_per: slice, slices: {found.share})"
+    else:
+        words += "the scanner sends one a slice (pulse_per: slice)"
+    words += "." if found.burst is not None else ", or the TR is another."
+    if found.share is None:
+        words += " From now on each is counted as one of the sequence's."
+    else:
+        words += " They are counted by the protocol; those between its places are recorded, but not told one by one."
+    detail = {"tr_nominal_s": grid.tr_s, "pulses_every_s": every_s, "pulses_in_burst": found.burst}
+    return PulseFinding("tr_off", time_s, words, pulse=pulse, detail=detail)
 
 
 def _volume(volume: int) -> str:

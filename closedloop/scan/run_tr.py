@@ -65,7 +65,9 @@ def run_tr(scan: RecordedScan, protocol: ScanProtocol) -> RunTr:
 
 
 def _is_crowded(scan: RecordedScan) -> bool:
-    """Return whether so many pulses stood on no place that those on places may stand there by chance."""
+    """Return whether more pulses came than the protocol has places for, which may be slices or volumes."""
+    if any("pulses_every_s" in (one.get("detail") or {}) for one in scan.findings):
+        return True
     counts = scan.ledger.get("pulses") or {}
     strays = sum(int(counts.get(verdict, 0)) for verdict in ("extra", "human"))
     return strays > CROWDED * int(scan.ledger.get("volumes_seen") or 0)

@@ -79,6 +79,20 @@ class Sequence:
         for slot, time_s in sorted(pulses.items()):
             self.take(slot, time_s)
 
+    def anew(self, times_s: tuple[float, ...], step_s: float, share: int) -> dict[int, float]:
+        """Return stamps by slot for pulses that come evenly, at steps that are not this sequence's.
+
+        Args:
+            times_s: their stamps; they are counted on from the first that stands in a slot.
+            step_s: from one to the next.
+            share: each so many of them stands in a slot.
+        """
+        slots = {time_s: slot for slot, time_s in self.times_s.items()}
+        first_s = next((time_s for time_s in times_s if time_s in slots), self.last_s)
+        steps = {round((time_s - first_s) / step_s): time_s for time_s in times_s if time_s >= first_s}
+        standing = {slots[first_s] + step // share: steps[step] for step in steps if step % share == 0}
+        return {slot: time_s for slot, time_s in standing.items() if slot < self.grid.total}
+
     def nearest(self, time_s: float) -> int:
         """Return the slot nearest to a time."""
         return self.grid.nearest(self.running.place(time_s))
@@ -99,11 +113,18 @@ class Sequence:
         places = self.grid.position(slot) - self.grid.position(self.grid.start)
         return time_s - fit.start_s - fit.tr_s * places
 
-    def free_for(self, slot: int, time_s: float, uncertainty_s: float) -> bool:
-        """Return whether a pulse may stand in a slot: nothing does, and it is near enough."""
+    def free_for(self, slot: int, time_s: float, uncertainty_s: float, spacing_s: float = math.inf) -> bool:
+        """Return whether a pulse may stand in a slot: nothing does, and it is near enough.
+
+        Args:
+            slot: asked for.
+            time_s: the pulse's stamp.
+            uncertainty_s: of the stamp.
+            spacing_s: from one pulse to the next, if they come more closely than the slots are.
+        """
         if slot < 0 or slot in self.times_s:
             return False
-        early_s, late_s = self._window_s(slot, uncertainty_s)
+        early_s, late_s = self._window_s(slot, uncertainty_s, spacing_s)
         return -early_s <= time_s - self.due_s(slot) <= late_s
 
     def volumes(self, first: int = 0) -> int:
@@ -113,13 +134,13 @@ class Sequence:
     def _fit_of(self, tr_s: float) -> RunningFit:
         return RunningFit(tr_s, self.jitter_s, 0 if self.grid.uniform else self.grid.slices)
 
-    def _window_s(self, slot: int, uncertainty_s: float) -> tuple[float, float]:
+    def _window_s(self, slot: int, uncertainty_s: float, spacing_s: float) -> tuple[float, float]:
         """Return by how much a pulse may be early and late for a slot."""
         late_s = LATE * self.grid.interval_s
         early_s = self._early_s(slot)
         if math.isfinite(uncertainty_s):
             early_s += uncertainty_s
-        widest_s = WIDEST * self.grid.interval_s
+        widest_s = WIDEST * min(self.grid.interval_s, spacing_s)
         return min(early_s, widest_s), min(max(early_s, late_s), widest_s)
 
     def _early_s(self, slot: int) -> float:

@@ -67,10 +67,16 @@ class TrJudge:
         if self.tr_told:
             return []
         self.tr_told = True
+        slices, interval_s = self._scanner.slices, self._scanner.busy_s / self._scanner.slices
         words = (
-            f"Pulses come every {step} x {self._tr_s:g} s: either each time {step - 1} between them get lost, "
-            "or the TR is not the protocol's."
+            f"Pulses come every {step} x {interval_s:g} s: either each time {step - 1} between them get lost, "
+            "or the TR is not the protocol's"
         )
+        if step == slices > 1:
+            words += ", or the scanner sends one pulse a volume (pulse_per: volume)"
+        elif slices > 1:
+            words += f", or a volume has about {round(slices / step)} slices and not {slices}"
+        words += "."
         detail = {"tr_nominal_s": self._tr_s, "tr_if_none_lost_s": step * self._tr_s}
         return [PulseFinding("tr_off", time_s, words, pulse=pulse, detail=detail)]
 
