@@ -1,11 +1,9 @@
-"""Goes on with a scan session that ended in whatever way: the runs that are not completed are made."""
+"""Goes on with a scan session that ended in whatever way: the runs that are not completed are made, and repeats."""
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ import pandas as pd
 
 from closedloop.protocol.load import load_scan
 from closedloop.protocol.scan import ScanProtocol
-from closedloop.protocol.sections.scan_runs import Runs
 from closedloop.scan.conductor import completed_words
 from closedloop.scan.images import ScanImages
 from closedloop.scan.past import ScanPast, close_cut_off, read_past
@@ -37,6 +34,7 @@ from experiments.logfile import remembered
 from experiments.recorded_ground import RecordedGround, read_ground
 from experiments.recorded_protocol import edited_copies, keep_changed, load_recorded
 from experiments.scan_pictures import with_recorded_pictures
+from experiments.scan_repeats import nothing_to_do, with_repeats
 from experiments.scan_session import GoingOn, OpenedScanRig, ScanWork
 from experiments.scanner import make_work, perform
 from experiments.unbegun import is_unbegun, protocol_of_unbegun, say_it_begins_anew
@@ -75,14 +73,16 @@ def resume_scan(
     *,
     overrides: Sequence[str] = (),
     accept_changes: bool = False,
+    repeat: Sequence[str] = (),
     resume_by: str = RESUME,
 ) -> Path:
-    """Make the runs of a session that are not completed.
+    """Make the runs of a session that are not completed, or are to be made again.
 
     Args:
         folder: the session folder.
         overrides: ``key=value`` changes of its protocol.
         accept_changes: go on even if that makes it another experiment; what differs is logged in the session.
+        repeat: labels of completed runs that are to be made again.
         resume_by: the command by which such a session goes on, for messages.
 
     Returns:
@@ -91,17 +91,17 @@ def resume_scan(
     Raises:
         SessionInUseError: another program is running it.
         SessionChangedError: it would be another experiment.
-        SessionError: there is no session, or it is damaged.
+        SessionError: there is no session, or it is damaged, or it has no run of a label.
         ClosedLoopError: as a session does.
     """
     folder = folder.resolve()
     with SessionLock(folder) as lock:
         if is_unbegun(folder):
-            return _begin(folder, overrides, lock, resume_by)
+            return _begin(folder, overrides, repeat, lock, resume_by)
         database.check(folder / database.FILE_NAME)
         recorded = read_scan_session(folder)
         say(f"session {recorded.session_id}: {recorded.exit_status or 'cut off'}; {recorded.past.words}")
-        return ScanResumption(recorded, overrides, accept_changes).go_on(lock, resume_by)
+        return ScanResumption(recorded, overrides, accept_changes, repeat).go_on(lock, resume_by)
 
 
 class ScanResumption:
@@ -111,19 +111,28 @@ class ScanResumption:
         recorded: the session.
         overrides: changes of its protocol.
         accept: whether changes are accepted.
+        repeat: labels of completed runs that are to be made again.
 
     Attributes:
         work: what is to be shown.
 
     Raises:
         SessionChangedError: it would be another experiment.
+        SessionError: the session has no run of a label.
     """
 
-    def __init__(self, recorded: RecordedScanSession, overrides: Sequence[str], accept: bool) -> None:
-        self._recorded = recorded
+    def __init__(
+        self,
+        recorded: RecordedScanSession,
+        overrides: Sequence[str],
+        accept: bool,
+        repeat: Sequence[str] = (),
+    ) -> None:
         self._changes = changes = Changes(recorded.folder, accept)
         load = partial(load_scan, overrides=overrides)
         loaded = load_recorded(recorded.recorded_protocol, recorded.folder, load)
+        past = with_repeats(recorded.past, repeat, loaded.protocol.runs, recorded.folder)
+        self._recorded = recorded = replace(recorded, past=past)
         changes.note(edited_copies(recorded.folder, recorded.recorded_protocol.copies))
         changes.note(protocol_differences(recorded.protocol, loaded.protocol))
         changes.refuse()
@@ -139,12 +148,10 @@ class ScanResumption:
     def go_on(self, lock: SessionLock, resume_by: str) -> Path:
         """Make the runs that are left, on the rig of the protocol; nothing is opened if there are none."""
         folder = self._recorded.folder
-        if all(plan.label in self._recorded.past.completed for plan in self.work.plans):
+        if all(plan.label in self._recorded.past.done for plan in self.work.plans):
             self._close(lock)
             finish(folder, self.work.loaded)
-            say(
-                f"nothing to do: all runs were completed. More of them: {_further(self.work.loaded.protocol.runs)}"
-            )
+            say(nothing_to_do(self.work.loaded.protocol.runs))
             return folder
         database.wait_for_readers(folder / database.FILE_NAME)
         return perform(
@@ -193,18 +200,13 @@ class ScanResumption:
         store.close(ended_s=LslClock().now(), exit_status="completed", reason=reason)
 
 
-def _further(runs: Runs) -> str:
-    """Return the setting that adds runs to a session, in the way that its protocol names its runs."""
-    if not runs.each:
-        return "--set runs.count=NUMBER"
-    each = [run.model_dump(mode="json", exclude_defaults=True) for run in runs.each]
-    return f"--set {shlex.quote('runs.each=' + json.dumps([*each, {'label': 'NEXT'}]))}"
-
-
-def _begin(folder: Path, overrides: Sequence[str], lock: SessionLock, resume_by: str) -> Path:
+def _begin(
+    folder: Path, overrides: Sequence[str], repeat: Sequence[str], lock: SessionLock, resume_by: str
+) -> Path:
     """Begin a session whose first run was cut off before anything was recorded."""
     loaded = load_scan(protocol_of_unbegun(folder), overrides)
     say_it_begins_anew()
+    with_repeats(ScanPast(), repeat, loaded.protocol.runs, folder)
     work = make_work(loaded)
     return perform(work, folder.name, folder.parent, lambda: folder, lock=lock, resume_by=resume_by)
 

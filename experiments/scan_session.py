@@ -95,8 +95,10 @@ class GoingOn:
     @property
     def begins_with(self) -> tuple[str, Mapping[str, Any]]:
         """Kind and detail of the event that the run of the program begins with."""
-        detail = {"changes": list(self.changes), "accepted": self.accepted, "past": self.past.words}
-        return RESUMED, detail
+        detail: dict[str, Any] = {"changes": list(self.changes), "accepted": self.accepted}
+        if self.past.repeat:
+            detail["repeat"] = sorted(self.past.repeat)
+        return RESUMED, {**detail, "past": self.past.words}
 
 
 def run_scan_session(

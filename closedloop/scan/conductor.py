@@ -27,8 +27,8 @@ class ScanOutcome:
     Attributes:
         exit_status: ``completed``, ``stopped`` or ``aborted``.
         reason: in words.
-        incomplete: labels of runs that were armed and never completed; those that were left out on purpose
-            by ending the session are not among them.
+        incomplete: labels of runs that were armed and never completed, or armed to be made again and were not;
+            those that were left out on purpose by ending the session are not among them.
     """
 
     exit_status: str
@@ -50,7 +50,8 @@ class ScanSession:
         self._past = past
         self._on = console
         self._plans = list(plans)
-        self._completed = set(past.completed)
+        self._completed = set(past.done)
+        self._begun = set(past.attempts) - past.repeat
         self._attempts = dict(past.attempts)
         self._scan = past.next_scan
         self._trial = past.next_trial
@@ -113,6 +114,7 @@ class ScanSession:
         )
         self._scan += 1
         self._attempts[plan.label] = attempt + 1
+        self._begun.add(plan.label)
         try:
             self._said = run.run()
         finally:
@@ -161,19 +163,27 @@ class ScanSession:
     def _outcome(self) -> ScanOutcome:
         director = self._on.director
         undone = [plan.label for plan in self._plans if plan.label not in self._completed]
-        tried = tuple(label for label in undone if self._attempts.get(label))
+        tried = tuple(label for label in undone if label in self._begun)
+        again = [label for label in undone if label in self._past.repeat]
         if director.abort is not None:
-            return ScanOutcome("aborted", f"aborted {director.abort}", tried)
+            return ScanOutcome("aborted", "; ".join([f"aborted {director.abort}", *_as_before(again)]), tried)
         if director.end is not None and undone:
-            return ScanOutcome("stopped", director.end, tried)
+            return ScanOutcome("stopped", "; ".join([director.end, *_as_before(again)]), tried)
         if undone:
-            why = (
-                f": {self._said.reason}"
-                if self._said is not None and self._said.status != "completed"
-                else ""
-            )
-            return ScanOutcome("stopped", f"not completed: run {', '.join(undone)}{why}", tried)
+            lacking = ", ".join(label for label in undone if label not in again)
+            words = [*([f"not completed: run {lacking}"] if lacking else []), *_as_before(again)]
+            if self._said is not None and self._said.status != "completed":
+                words[-1] += f": {self._said.reason}"
+            return ScanOutcome("stopped", "; ".join(words), tried)
         return ScanOutcome("completed", completed_words(len(self._plans)))
+
+
+def _as_before(labels: Sequence[str]) -> list[str]:
+    """Say of runs that were to be made again, and were not, what their data are."""
+    if not labels:
+        return []
+    counts = "its earlier attempt counts" if len(labels) == 1 else "their earlier attempts count"
+    return [f"not made again: run {', '.join(labels)} ({counts})"]
 
 
 def completed_words(runs: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from closedloop.loop.history import RESUMED
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.scan.findings import RanBefore
 from closedloop.scan.ledger import PulseLedger
@@ -24,7 +25,8 @@ class ScanPast:
     """The state of a scan session, as far as going on needs it.
 
     Attributes:
-        completed: labels of runs that are done.
+        completed: labels of runs that have a completed attempt.
+        repeat: those of them that a person wants made again; the completed attempt counts until then.
         attempts: how often each label was armed.
         next_scan, next_trial: numbers that are free.
         begun: thread and images are recorded.
@@ -33,6 +35,7 @@ class ScanPast:
     """
 
     completed: frozenset[str] = frozenset()
+    repeat: frozenset[str] = frozenset()
     attempts: Mapping[str, int] = field(default_factory=dict)
     next_scan: int = 0
     next_trial: int = 0
@@ -41,10 +44,16 @@ class ScanPast:
     cut_off: Sequence[RecordedScan] = ()
 
     @property
+    def done(self) -> frozenset[str]:
+        """Labels of runs that are not to be made any more."""
+        return self.completed - self.repeat
+
+    @property
     def words(self) -> str:
         """Say how far the session came."""
         done = f"run {', '.join(sorted(self.completed))} completed" if self.completed else "no run completed"
-        return done + (f", {len(self.cut_off)} cut off" if self.cut_off else "")
+        again = f", run {', '.join(sorted(self.repeat))} to be made again" if self.repeat else ""
+        return done + (f", {len(self.cut_off)} cut off" if self.cut_off else "") + again
 
 
 def read_past(reader: SessionReader) -> ScanPast:
@@ -56,12 +65,30 @@ def read_past(reader: SessionReader) -> ScanPast:
     scans, trials = read_scans(reader, scan_protocol_of(reader)), reader.table("trials")
     return ScanPast(
         completed=frozenset(scan.label for scan in scans if scan.status == "completed"),
+        repeat=_to_repeat(reader, scans),
         attempts=Counter(scan.label for scan in scans),
         next_scan=max((scan.scan for scan in scans), default=-1) + 1,
         next_trial=0 if trials.empty else int(trials["trial"].max()) + 1,
         begun=len(reader.table("threads")) > 0,
         images=frozenset(reader.table("images")["image"].tolist()),
         cut_off=[scan for scan in scans if scan.status is None],
+    )
+
+
+def _to_repeat(reader: SessionReader, scans: Sequence[RecordedScan]) -> frozenset[str]:
+    """Return the labels of completed runs that were to be made again, and were not completed since.
+
+    Each run of the program begins with those that it was to make again: a wish outlives a crash.
+    """
+    events = reader.table("events")
+    told = zip(events["kind"], events["run"], reader.details("events", "detail"), strict=True)
+    last_run = {scan.label: scan.run for scan in scans if scan.status == "completed"}
+    return frozenset(
+        label
+        for kind, run, detail in told
+        if kind == RESUMED
+        for label in detail.get("repeat", ())
+        if label in last_run and last_run[label] < run
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from experiments.commands.sessions import folder_of
+from experiments.commands.sessions import folder_of, session_folder
 from experiments.console import out
 from experiments.lsl_quiet import quiet_lsl
 
@@ -27,26 +27,37 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="Change one value of the session's protocol from now on."
     ),
 ]
+Repeat = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--repeat",
+        metavar="LABEL",
+        help="In the scanner: make this run again though it was completed; may be given several times.",
+    ),
+]
 
 
-def resume(session: Session, overrides: Set = None, accept_changes: Accept = False) -> None:
+def resume(
+    session: Session, overrides: Set = None, accept_changes: Accept = False, repeat: Repeat = None
+) -> None:
     """Go on with a session that ended in whatever way: crash, power cut, Ctrl-C, full disk, or its own end.
 
     No acknowledged trial is shown again; the one that was cut off is. Of a session in a scanner the runs that
-    were not completed are made. Before it goes on, the session is compared with what there is now, and what
-    differs is said.
+    were not completed are made, and those that --repeat names once more. Before it goes on, the session is
+    compared with what there is now, and what differs is said.
 
     For example:
     ```
     closedloop resume sessions/monkey_evolution_20261121-1000
     closedloop resume sessions/monkey_evolution_20261121-1000 --set limits.generations=40
+    closedloop resume sessions/S1_faces_20261121-1000 --repeat 2
     ```
     """
     quiet_lsl()
-    go_on(session, overrides or [], accept_changes)
+    go_on(session, overrides or [], accept_changes, repeat or [])
 
 
-def go_on(session: Path, overrides: list[str], accept_changes: bool) -> None:
+def go_on(session: Path, overrides: list[str], accept_changes: bool, repeat: list[str]) -> None:
     """Resume a session and say where it is; ``closedloop run --resume`` does the same."""
     from experiments.way_on import session_kind
 
@@ -54,12 +65,28 @@ def go_on(session: Path, overrides: list[str], accept_changes: bool) -> None:
     if session_kind(folder) == "scan":
         from experiments.scan_resume import resume_scan
 
-        folder = resume_scan(folder, overrides=overrides, accept_changes=accept_changes)
+        folder = resume_scan(folder, overrides=overrides, accept_changes=accept_changes, repeat=repeat)
+    elif repeat:
+        _refuse_repeat(session)
     else:
         from experiments.resume import resume_session
 
         folder = resume_session(folder, overrides=overrides, accept_changes=accept_changes)
     out.print(f"session: {folder}", highlight=False, soft_wrap=True)
+
+
+def _refuse_repeat(session: Path) -> NoReturn:
+    from closedloop.errors import SessionError
+    from closedloop.session import database
+
+    # one that can't be read may be a scan session: what is wrong with it comes first
+    database.check(session_folder(session) / database.FILE_NAME)
+    raise SessionError(
+        f"{session}: --repeat",
+        found="an evolution session",
+        expected="a session in a scanner, which has runs to repeat",
+        remedy="Leave --repeat out. For further generations: --set limits.generations=NUMBER",
+    )
 
 
 def add_to(app: typer.Typer) -> None:

@@ -179,12 +179,14 @@ def ready(
     return SimulatedScan(folder, work, clock, stage, trigger, SimulatedMarkers(), Nobody(), going_on)
 
 
-def resume_simulated(folder: Path, *overrides: str, accept_changes: bool = False) -> SimulatedScan:
+def resume_simulated(
+    folder: Path, *overrides: str, accept_changes: bool = False, repeat: Sequence[str] = ()
+) -> SimulatedScan:
     """Get a session ready to go on, on a rig of its own; one of which nothing is recorded begins anew."""
     file = folder / FILE_NAME
     if not file.exists() or is_blank(file):
         return ready(folder, work_of(load_scan(folder / "protocol.yaml", overrides)))
-    resumption = ScanResumption(read_scan_session(folder), overrides, accept_changes)
+    resumption = ScanResumption(read_scan_session(folder), overrides, accept_changes, repeat)
     session = ready(folder, resumption.work)
     display = SimulatedStage(VirtualClock(), session.work.loaded.protocol.display, (4, 4, 3)).open()
     info = SimulatedTrigger(VirtualClock()).open()

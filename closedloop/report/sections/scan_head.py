@@ -74,7 +74,8 @@ def _finding(label: str, found: Sequence[ScanCourse]) -> Finding:
     if counting is None:
         why = f"Armed {times(len(own))}, and not completed." if own else "It was not armed."
         return Finding(f"Run {label}", BAD, why)
-    tried = f" It is attempt {counting.scan.attempt + 1}." if counting.scan.attempt else ""
+    attempts = max(len(own), counting.scan.attempt + 1)
+    tried = f" Of {attempts} attempts, attempt {counting.scan.attempt + 1} counts." if attempts > 1 else ""
     if counting.faults:
         return Finding(f"Run {label}", DOUBTFUL, " ".join(counting.faults) + tried)
     return Finding(f"Run {label}", GOOD, f"Good: pulses and images were as planned.{tried}")
