@@ -160,6 +160,12 @@ def number_finding(found: dict[str, Any], pulse: int, time_s: float, volume: int
     return PulseFinding("first_missed", time_s, words, count=short, pulse=pulse, volume=volume, detail=found)
 
 
+def number_taken_back(pulse: int, time_s: float) -> PulseFinding:
+    """The first pulse's number was not the sequence's: a pulse came that bears the number of its first."""
+    words = "The sequence's first pulse was not missed: the pulse with its number has come now."
+    return PulseFinding("first_missed", time_s, words, count=0, pulse=pulse, volume=0)
+
+
 def pattern_finding(found: dict[str, Any], pulse: int, time_s: float) -> PulseFinding:
     """Say what ``by_pattern`` found."""
     short, reading = found["pulses_short"], found["readings"][0]

@@ -18,7 +18,7 @@ from closedloop.scan.grid import Grid
 from closedloop.scan.ledger_summary import summarise
 from closedloop.scan.ports import Pulse
 from closedloop.scan.records import PulseEntry, Verdict
-from closedloop.scan.relock import Relock, find_relock, slices_missed, starts_anew
+from closedloop.scan.relock import Relock, counts_anew, find_relock, slices_missed, starts_anew
 from closedloop.scan.sequence import WIDEST, Sequence
 from closedloop.scan.tr_judge import TrJudge
 
@@ -68,6 +68,7 @@ class PulseLedger:
         self._first_pulse_s: float | None = None
         self._start_s: float | None = None
         self._first_missed: dict[str, Any] | None = None
+        self._first_mark = ""
         self._numbered = False  # the first pulse bears a number that says which of the sequence it is
         self._stopped = self._ran_over = self._finished = False
 
@@ -171,6 +172,7 @@ class PulseLedger:
     def _begin(self, number: int, pulse: Pulse) -> _Told:
         time_s = self._first_pulse_s = pulse.time_s
         slot, numbered_from, doubt = 0, self._scanner.trigger.numbered_from, ""
+        self._first_mark = pulse.mark
         if numbered_from is not None:
             doubt = ending.number_doubt(pulse.mark, numbered_from, self._grid)
             self._numbered = not doubt
@@ -191,6 +193,8 @@ class PulseLedger:
 
     def _place(self, number: int, pulse: Pulse) -> _Told:
         sequence, time_s = self._sequence, pulse.time_s
+        if self._counts_anew(pulse):
+            return self._begin_anew(number, pulse)
         slot = sequence.nearest(time_s)
         residual_s = sequence.residual_s(slot, time_s)
         gap_s = time_s - sequence.last_s
@@ -278,8 +282,25 @@ class PulseLedger:
         """Whether a single pulse is all there is, and no number in it says that it is the scanner's."""
         return len(self._sequence.times_s) == 1 and not self._numbered
 
+    def _counts_anew(self, pulse: Pulse) -> bool:
+        """Whether a pulse's number says that the sequence begins with it, and not with the lone one before."""
+        numbered_from = self._scanner.trigger.numbered_from
+        if numbered_from is None or len(self._sequence.times_s) > 1:
+            return False
+        return counts_anew(self._sequence, self._first_mark, pulse, numbered_from)
+
+    def _begin_anew(self, number: int, pulse: Pulse) -> _Told:
+        """Take a pulse for the sequence's first, as its number says."""
+        entry, findings = self._relock(Relock("stray_start", (0,), (pulse.time_s,)), number, pulse.time_s)
+        if self._first_missed is not None:
+            findings.append(ending.number_taken_back(number, pulse.time_s))
+        self._first_mark, self._numbered = pulse.mark, True
+        self._first_missed = self._before = None
+        return entry, findings
+
     def _relock(self, relock: Relock, number: int, time_s: float) -> _Told:
-        last_s, begun = self._sequence.last_s, self.start_known
+        begun = self.start_known
+        last_s = self._sequence.stamp_s(0) if relock.why == "stray_start" else self._sequence.last_s
         finding = pulse_words.relocked(self._scanner, relock, number, time_s, last_s, begun=begun)
         tr_s = self._grid.tr_s
         if relock.why == "other_tr":

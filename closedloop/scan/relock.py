@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from closedloop.scan.ports import Pulse
+from closedloop.scan.pulse_numbers import passed
 from closedloop.scan.sequence import LATE, Sequence
 
 OTHER_TR = (0.6, 1.6)
@@ -50,6 +52,26 @@ def starts_anew(sequence: Sequence, slot: int, time_s: float) -> bool:
         return True  # slices follow each other too closely for a phase to tell anything
     slack_s = sequence.slack_s + SAME_TR / 3 * gap * grid.tr_s
     return abs(time_s - sequence.due_s(slot)) > slack_s
+
+
+def counts_anew(sequence: Sequence, first_mark: str, pulse: Pulse, numbered_from: int) -> bool:
+    """Return whether a pulse bears the number of a sequence's first, while the lone one before it is not of its count.
+
+    Args:
+        sequence: with a single pulse on its grid.
+        first_mark: of that pulse.
+        pulse: the new one.
+        numbered_from: number of a sequence's first.
+    """
+    before = passed(first_mark, numbered_from)
+    if passed(pulse.mark, numbered_from) != 0 or before == 0 or pulse.time_s <= sequence.last_s:
+        return False
+    if before is None or before > 0:
+        return True
+    # a gateway that counts from a lower number than the protocol says just goes on counting
+    slot = sequence.nearest(pulse.time_s)
+    goes_on = slot - sequence.last == -before
+    return not (goes_on and sequence.free_for(slot, pulse.time_s, pulse.uncertainty_s))
 
 
 def slices_missed(sequence: Sequence, gap_s: float) -> int:
