@@ -52,14 +52,16 @@ class _Run:
         """Take in what has come; False once the run is over."""
         # read before the pulses are taken, so that none of those that wait is ever taken for missing
         now_s = pylsl.local_clock()
-        for event in self.reader.poll():
+        events = self.reader.poll()
+        heard_s = min(now_s, self.reader.heard_until_s)
+        for event in events:
             if isinstance(event, TriggerDied):
                 raise RuntimeError(f"{self.case.name} over {self.path}: {event.reason}")
             if isinstance(event, Pulse):
                 entry, findings = self.ledger.feed(event)
                 self.heard.entries.append((entry, event.time_s))
                 self._note(findings)
-        self._note(self.ledger.tick(now_s))
+        self._note(self.ledger.tick(heard_s))
         if self.sent is None and self.pipe.poll():
             self.sent = [Sent(*row) for row in self.pipe.recv()]
             # an early stop is told well before this, and so is a first pulse that was missed
@@ -68,7 +70,7 @@ class _Run:
 
     def outcome(self) -> Outcome:
         """Judge it."""
-        self._note(self.ledger.finish(pylsl.local_clock()))
+        self._note(self.ledger.finish(self.reader.heard_until_s))
         return judge(self.case, self.faults, self.sent or [], self.heard, self.section.tr_s)
 
     def tell(self, outcome: Outcome) -> None:

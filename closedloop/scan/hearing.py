@@ -27,6 +27,7 @@ class Hearing:
         presses: of the subject's buttons so far.
         last_finding: in plain words; empty without any.
         pulses_s: stamps of all pulses so far.
+        heard_until_s: up to when the trigger has been listened to, and all that came is counted.
 
     Args:
         trigger: opened.
@@ -67,6 +68,7 @@ class Hearing:
         self.presses = 0
         self.last_finding = ""
         self.pulses_s: list[float] = []
+        self.heard_until_s = armed_s
 
     @property
     def first_pulse_s(self) -> float | None:
@@ -111,8 +113,10 @@ class Hearing:
         """
         now_s = self._clock.now()  # first: a pulse that comes between the two must not be called missed
         events = self._trigger.poll()
+        # and only what the reader has listened to: held up itself, it hands over late what came in time
+        self.heard_until_s = max(self.heard_until_s, min(now_s, self._trigger.heard_until_s))
         if not events:
-            findings = self._ledger.tick(now_s)
+            findings = self._ledger.tick(self.heard_until_s)
             return self._record(findings) if findings or self._begins else []
         findings = []
         died: TriggerDied | None = None
@@ -127,7 +131,7 @@ class Hearing:
                     self.last_finding = event.words
                 else:
                     died = event
-            findings += self._ledger.tick(now_s)
+            findings += self._ledger.tick(self.heard_until_s)
             acted = self._record(findings)
         if died is not None:
             raise gone(
@@ -138,7 +142,7 @@ class Hearing:
 
     def finish(self) -> list[tuple[Action, PulseFinding]]:
         """Tell the ledger that the run is over, and record what its count tells."""
-        return self._record(self._ledger.finish(self._clock.now()))
+        return self._record(self._ledger.finish(self.heard_until_s))
 
     def summary(self) -> dict[str, Any]:
         """Return the pulses in sum, for the file."""

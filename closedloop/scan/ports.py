@@ -102,6 +102,14 @@ class TriggerSource(Protocol):
         """
         ...
 
+    @property
+    def heard_until_s(self) -> float:
+        """Up to when all that came in has been returned, as of the last ``poll``; from ``open`` on.
+
+        Absence is known of this time alone: a reader that was held up hands over late what came in time.
+        """
+        ...
+
     def poll(self) -> Sequence[TriggerEvent]:
         """Return what came in since the last call, in order of arrival; never blocks."""
         ...

@@ -224,16 +224,16 @@ class ScanRun:
         return None
 
     def _ended(self, hearing: Hearing) -> RunEnd | None:
-        on, now_s = self._on, self._on.clock.now()
+        on, heard_s = self._on, hearing.heard_until_s  # what has not been listened to is not over
         if on.director.abort_run is not None:
             return RunEnd("aborted", on.director.abort_run)
         if hearing.start_s is None:
             wait_s = self._scanner.wait_s
-            if wait_s is not None and hearing.first_pulse_s is None and now_s > self._armed_s + wait_s:
+            if wait_s is not None and hearing.first_pulse_s is None and heard_s > self._armed_s + wait_s:
                 return RunEnd("failed", f"no pulse came in {wait_s:g} s")
             return None
         over_s = max(hearing.start_s + self._plan.duration_s, hearing.last_volume_over_s)
-        if now_s < over_s + LISTEN_ON_TR * self._scanner.tr_s or on.screen.waiting:
+        if heard_s < over_s + LISTEN_ON_TR * self._scanner.tr_s or on.screen.waiting:
             return None
         return RunEnd("completed", self._completed_words(hearing))
 

@@ -37,6 +37,11 @@ class WindowButtons:
         """Return what the trigger said when it was opened."""
         return self._info
 
+    @property
+    def heard_until_s(self) -> float:
+        """Up to when all that came in at the trigger has been returned."""
+        return self._trigger.heard_until_s
+
     def poll(self) -> Sequence[TriggerEvent]:
         """Return what came in since the last call, the window's keys first; never blocks."""
         heard = self._trigger.poll()

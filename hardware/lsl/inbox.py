@@ -19,6 +19,11 @@ class Inbox:
     Args:
         pipe: where to read.
         limit_bytes: how much may wait here.
+
+    Attributes:
+        heard_monotonic_s: when the last message came.
+        heartbeat_s: what the newest heartbeat tells; None: there was none. All messages before it are taken by a
+            ``take`` that comes after reading this.
     """
 
     def __init__(self, pipe: BinaryIO, limit_bytes: int) -> None:
@@ -30,6 +35,7 @@ class Inbox:
         self._closing = False
         self._changed = threading.Condition()
         self.heard_monotonic_s = time.monotonic()
+        self.heartbeat_s: float | None = None
         self._thread = threading.Thread(target=self._run, name="lsl-inbox", daemon=True)
         self._thread.start()
 
@@ -94,7 +100,9 @@ class Inbox:
             message = messages.unpack(payload)
             with self._changed:
                 self.heard_monotonic_s = time.monotonic()
-                if not isinstance(message, messages.Heartbeat) and not self._closing:
+                if isinstance(message, messages.Heartbeat):
+                    self.heartbeat_s = message.time_s
+                elif not self._closing:
                     self._queue.append((len(payload), message))
                     self._bytes += len(payload)
                     self._changed.notify_all()

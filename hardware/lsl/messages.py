@@ -50,7 +50,11 @@ class Failed:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """From the child, where it has nothing else to say: its loop runs."""
+    """From the child, where it has nothing else to say: its loop runs.
+
+    Attributes:
+        time_s: when; from the trigger's process: everything that had come in by then has been said before.
+    """
 
     time_s: float
 

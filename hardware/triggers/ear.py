@@ -13,13 +13,15 @@ from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo, TriggerNotice
 from hardware.stage.priority import raise_priority
 
 Emit: TypeAlias = Callable[[Pulse | ButtonPress | TriggerNotice], None]
+Listened: TypeAlias = Callable[[float], None]
+"""Takes an instant on the one clock; everything that had come in by then has been handed over."""
 
 BUTTONS = "buttons"
 """Which detail of ``TriggerInfo`` tells of the keyboard, where it is heard besides the trigger's path."""
 LACKING = "not_in_the_layout"
 """Which detail of the keyboard's names keys of the subject that it has not."""
 
-CHECK_S = 0.1  # how often a blocked ear looks whether it shall end
+CHECK_S = 0.02  # how often a blocked ear says that it listens, and looks whether it shall end
 _PRIORITY = 12  # above the stage's frame loop, which waits for its flips without sleeping; an ear runs for microseconds
 _LEAST_S = 5e-4
 _SLEEPS, _SLEEP_S = 60, 5e-3  # long enough for caches to go cold, as they do between two pulses
@@ -41,8 +43,12 @@ class Ear(Protocol):
         """
         ...
 
-    def hear(self, emit: Emit, closing: threading.Event) -> None:
+    def hear(self, emit: Emit, closing: threading.Event, listened: Listened) -> None:
         """Hand over everything that comes in, and what a person must know of the device, until ``closing`` is set (blocks), then close the device.
+
+        Whenever this very thread has looked at the device and found nothing that waits, at least every ``CHECK_S``,
+        it says so with ``listened``, and gives the time from just before it looked: that nothing came is concluded
+        from that alone. No other thread may say it in its stead.
 
         Raises:
             TriggerError: the device is gone.

@@ -10,7 +10,7 @@ import pylsl
 
 from closedloop.errors import TriggerError
 from closedloop.scan.ports import Pulse, TriggerInfo
-from hardware.triggers.ear import Emit, hurry, measure_wake_up
+from hardware.triggers.ear import Emit, Listened, hurry, measure_wake_up
 
 
 class Line(Protocol):
@@ -114,7 +114,7 @@ class EdgeEar:
             },
         )
 
-    def hear(self, emit: Emit, closing: threading.Event) -> None:
+    def hear(self, emit: Emit, closing: threading.Event, listened: Listened) -> None:
         """Look until told to end."""
         hurry()
         finder = EdgeFinder(self._line.name)
@@ -127,6 +127,7 @@ class EdgeEar:
                 pulse = finder.look(before_s, pylsl.local_clock(), high, changes)
                 if pulse is not None:
                     emit(pulse)
+                listened(before_s)
                 due_s = max(due_s + self._period_s, time.monotonic())
                 time.sleep(max(0.0, due_s - time.monotonic()))
             self._line.close()

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from closedloop.scan.ports import TriggerInfo
-from hardware.triggers.ear import BUTTONS, LACKING, Ear, Emit
+from hardware.triggers.ear import BUTTONS, LACKING, Ear, Emit, Listened
+from hardware.triggers.listening import Listening
 
 _ENDING_S = 1.0
 
@@ -18,6 +19,7 @@ class Hearing:
     Args:
         ears: the trigger's first.
         emit: takes what they hear, from any of their threads.
+        listened: takes up to when everything on the trigger's path has been handed over.
         fail: takes the error of one that can't go on.
         response_keys: the subject's, which are left to the window where no ear hears a keyboard.
     """
@@ -26,10 +28,11 @@ class Hearing:
         self,
         ears: Sequence[Ear],
         emit: Emit,
+        listened: Listened,
         fail: Callable[[Exception], None],
         response_keys: Sequence[str] = (),
     ) -> None:
-        self._ears, self._emit, self._fail = ears, emit, fail
+        self._ears, self._emit, self._listened, self._fail = ears, emit, listened, fail
         self._response_keys = tuple(response_keys)
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -42,7 +45,11 @@ class Hearing:
         """
         first, *others = [ear.open() for ear in self._ears]
         for ear in self._ears:
-            thread = threading.Thread(target=self._hear, args=(ear,), name="trigger-ear", daemon=True)
+            # pulses come by the first alone, and only what it has listened to tells that there were none
+            listened = Listening(self._listened).nothing_waits if ear is self._ears[0] else _unasked
+            thread = threading.Thread(
+                target=self._hear, args=(ear, listened), name="trigger-ear", daemon=True
+            )
             thread.start()
             self._threads.append(thread)
         if not others:
@@ -62,8 +69,12 @@ class Hearing:
         for thread in self._threads:
             thread.join(_ENDING_S)
 
-    def _hear(self, ear: Ear) -> None:
+    def _hear(self, ear: Ear, listened: Listened) -> None:
         try:
-            ear.hear(self._emit, self._closing)
+            ear.hear(self._emit, self._closing, listened)
         except Exception as error:  # noqa: BLE001 - the last line of this thread: whatever it was must be heard of
             self._fail(error)
+
+
+def _unasked(_at_s: float) -> None:
+    """Nobody asks up to when the buttons have been listened to."""

@@ -19,7 +19,7 @@ import pylsl
 
 from closedloop.errors import TriggerError
 from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo, TriggerNotice
-from hardware.triggers.ear import CHECK_S, LACKING, Emit, hurry
+from hardware.triggers.ear import CHECK_S, LACKING, Emit, Listened, hurry
 from hardware.triggers.xclock import ServerProbe, ServerTime
 from hardware.triggers.xkeys import find_keycodes, keycodes
 
@@ -102,13 +102,15 @@ class KeyboardEar:
             },
         )
 
-    def hear(self, emit: Emit, closing: threading.Event) -> None:
+    def hear(self, emit: Emit, closing: threading.Event, listened: Listened) -> None:
         """Hand over presses until told to end."""
         hurry()
         asked_s = pylsl.local_clock()
         try:
             while not closing.is_set():
+                looked_s = pylsl.local_clock()
                 if not self._display.pending_events():
+                    listened(looked_s)
                     select.select([self._display.fileno()], [], [], CHECK_S)
                 for _ in range(self._display.pending_events()):
                     self._take(self._display.next_event(), emit)

@@ -17,7 +17,7 @@ from hardware.lsl.clockfit import ClockFit, Probe
 from hardware.lsl.discover import on_this_machine
 from hardware.lsl.keeper import Connection, Keeper, connect
 from hardware.lsl.selection import describe
-from hardware.triggers.ear import CHECK_S, Emit, hurry
+from hardware.triggers.ear import CHECK_S, Emit, Listened, hurry
 from hardware.triggers.numbered_only import NumberedOnly
 
 _ROLE = "trigger"
@@ -80,7 +80,7 @@ class LslEar:
             },
         )
 
-    def hear(self, emit: Emit, closing: threading.Event) -> None:
+    def hear(self, emit: Emit, closing: threading.Event, listened: Listened) -> None:
         """Hand over markers until told to end."""
         keeper = Keeper(self._first)
         inlet: pylsl.StreamInlet | None = self._first.inlet
@@ -88,6 +88,9 @@ class LslEar:
         hurry()
         while not closing.is_set():
             inlet = self._hear_news(keeper, inlet, emit)
+            looked_s = pylsl.local_clock()
+            if inlet is None or not inlet.samples_available():
+                listened(looked_s)  # of a stream that is lost, too: its notice has told that nothing can come
             if inlet is None:
                 continue
             try:

@@ -35,7 +35,12 @@ def run(pipe: BinaryIO, out: BinaryIO) -> int:
         os._exit(0 if known else 1)
 
     start: Start = frames.unpack(payload)
-    hearing = Hearing(ears_for(start), outbox.put, fail, start.response_keys)
+
+    def listened(until_s: float) -> None:
+        # behind the pulses in the same queue: whatever holds these up on their way holds this up, too
+        outbox.put(frames.Heartbeat(until_s))
+
+    hearing = Hearing(ears_for(start), outbox.put, listened, fail, start.response_keys)
     try:
         outbox.put(Opened(hearing.open()))
     except Exception as error:  # noqa: BLE001 - whatever it was, the engine must hear it

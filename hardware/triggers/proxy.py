@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
 from closedloop.errors import ProcessDiedError
 from closedloop.ports import Clock
 from closedloop.protocol.sections.scan import Trigger
-from closedloop.scan.ports import TriggerDied, TriggerEvent, TriggerInfo
+from closedloop.scan.ports import TriggerDied, TriggerEvent, TriggerInfo, TriggerNotice
 from hardware.clock import LslClock
 from hardware.lsl import messages as frames
 from hardware.lsl.child import IngestChild
 from hardware.lsl.inbox import Inbox
 from hardware.lsl.outbox import Outbox
 from hardware.triggers.messages import Opened, Start
+from hardware.triggers.quiet import HUNG_S, QUIET_S, QuietWatch
 
 _OPENING_S = 30.0  # on top of the wait for a stream: start of the process, opening of an inlet
 _CLOSING_S = 3.0
@@ -29,6 +31,7 @@ class TriggerReader:
         response_keys: names of the subject's keys.
         wait_s: how long ``open`` looks for an LSL stream.
         clock: stamps what this side notices by itself.
+        quiet_s, hung_s: a process that runs and does not listen for so long is told of, and given up.
     """
 
     def __init__(
@@ -38,6 +41,8 @@ class TriggerReader:
         *,
         wait_s: float = 20.0,
         clock: Clock | None = None,
+        quiet_s: float = QUIET_S,
+        hung_s: float = HUNG_S,
     ) -> None:
         self._start = Start(trigger, tuple(response_keys), wait_s)
         self._clock: Clock = LslClock() if clock is None else clock
@@ -45,6 +50,9 @@ class TriggerReader:
         self._inbox: Inbox | None = None
         self._outbox: Outbox | None = None
         self._died = False
+        self._limits_s = (quiet_s, hung_s)
+        self._watch = QuietWatch(*self._limits_s)
+        self._heard_until_s = -math.inf
 
     @property
     def pid(self) -> int | None:
@@ -66,15 +74,24 @@ class TriggerReader:
         self._outbox = Outbox(self._child.to_child, _QUEUE_BYTES, "trigger-orders")
         self._outbox.put(self._start)
         try:
-            return self._await_opened(self._child, self._inbox)
+            info = self._await_opened(self._child, self._inbox)
         except BaseException:
             self.close()
             raise
+        self._watch, self._heard_until_s = QuietWatch(*self._limits_s), self._clock.now()
+        return info
+
+    @property
+    def heard_until_s(self) -> float:
+        """Up to when all that came in has been returned by ``poll``."""
+        return self._heard_until_s
 
     def poll(self) -> Sequence[TriggerEvent]:
         """Return what came in since the last call, in order of arrival; never waits."""
         if self._inbox is None or self._child is None or self._died:
             return ()
+        if self._inbox.heartbeat_s is not None:  # first: what it speaks for is taken then
+            self._heard_until_s = max(self._heard_until_s, self._inbox.heartbeat_s)
         events: list[TriggerEvent] = []
         for message in self._inbox.take():
             if isinstance(message, frames.Failed):
@@ -83,6 +100,8 @@ class TriggerReader:
             events.append(message)
         if self._inbox.ended:
             events.append(self._death(self._child.reason()))
+        else:
+            events += self._news()
         return events
 
     def close(self) -> None:
@@ -112,6 +131,21 @@ class TriggerReader:
             if message is None and inbox.ended:
                 raise _no_answer(child.reason())
         raise _no_answer("no answer")
+
+    def _news(self) -> list[TriggerEvent]:
+        """Return what is to be said of the process itself, as it runs."""
+        now_s = self._clock.now()
+        news = self._watch.look(now_s, self._heard_until_s)
+        if news is None:
+            return []
+        if news == "back":
+            words = "listens again: pulses that came meanwhile are counted now, or are said to be missed."
+            return [TriggerNotice(f"The trigger's reader {words}", now_s)]
+        deaf = f"has not listened for {now_s - self._heard_until_s:.1f} s, though it runs"
+        if news == "hung":
+            return [self._death(f"the trigger process {deaf}")]
+        words = "pulses may come in late, and until it listens again no silence is held against the scanner."
+        return [TriggerNotice(f"The trigger's reader {deaf}: {words}", now_s)]
 
     def _death(self, reason: str) -> TriggerDied:
         self._died = True

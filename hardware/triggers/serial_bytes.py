@@ -12,7 +12,7 @@ import pylsl
 
 from closedloop.errors import TriggerError
 from closedloop.scan.ports import ButtonPress, Pulse, TriggerInfo
-from hardware.triggers.ear import CHECK_S, Emit, hurry
+from hardware.triggers.ear import CHECK_S, Emit, Listened, hurry
 from hardware.triggers.tty_delay import measure_tty_delay
 
 _BITS = 10  # of a byte on the wire: start, eight, stop
@@ -63,13 +63,16 @@ class SerialBytesEar:
             },
         )
 
-    def hear(self, emit: Emit, closing: threading.Event) -> None:
+    def hear(self, emit: Emit, closing: threading.Event, listened: Listened) -> None:
         """Hand over bytes until told to end."""
         import serial
 
         hurry()
         try:
             while not closing.is_set():
+                looked_s = pylsl.local_clock()
+                if not self._serial.in_waiting:
+                    listened(looked_s)
                 data = self._serial.read(1)
                 received_s = pylsl.local_clock()
                 if data:

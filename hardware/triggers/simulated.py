@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 
 from closedloop.errors import TriggerError
@@ -42,6 +43,8 @@ class SimulatedTrigger:
         self._due: list[tuple[float, int, TriggerEvent]] = []
         self._first = (tuple(pulses_s), tuple(presses))
         self._open = self._died = False
+        self._held_s = (math.inf, math.inf)
+        self._heard_until_s = -math.inf
 
     def open(self) -> TriggerInfo:
         """Begin to listen; the times that it was made with count from now.
@@ -57,6 +60,7 @@ class SimulatedTrigger:
                 remedy="This is a fault of the program; please report it.",
             )
         self._open, self._died = True, False
+        self._heard_until_s = self._clock.now()
         pulses_s, presses = self._first
         self._first = ((), ())
         self.play(pulses_s, presses)
@@ -103,15 +107,31 @@ class SimulatedTrigger:
         time_s = self._clock.now() + after_s
         self._add(time_s, TriggerDied(reason, time_s))
 
+    def hold_up(self, for_s: float, after_s: float = 0.0) -> None:
+        """Let the reader's processor be taken away some time from now: what comes meanwhile is handed over afterwards."""
+        begin_s = self._clock.now() + after_s
+        self._held_s = (begin_s, begin_s + for_s)
+
     def notice(self, words: str, after_s: float = 0.0) -> None:
         """Let the reader say something of itself some time from now."""
         time_s = self._clock.now() + after_s
         self._add(time_s, TriggerNotice(words, time_s))
 
+    @property
+    def heard_until_s(self) -> float:
+        """Up to when all that came in has been returned by ``poll``."""
+        return self._heard_until_s
+
     def poll(self) -> Sequence[TriggerEvent]:
         """Return what came in since the last call, in order of arrival."""
         events: list[TriggerEvent] = []
-        while self._open and not self._died and self._due and self._due[0][0] <= self._clock.now():
+        now_s, (held_s, free_s) = self._clock.now(), self._held_s
+        until_s = held_s if held_s <= now_s < free_s else now_s
+        if self._open and not self._died:
+            # like the real ones, it speaks for the time that it was held up only after listening for as long
+            unsure = held_s <= now_s < free_s + (free_s - held_s)
+            self._heard_until_s = held_s if unsure else now_s
+        while self._open and not self._died and self._due and self._due[0][0] <= until_s:
             _, _, event = heapq.heappop(self._due)
             events.append(event)
             self._died = isinstance(event, TriggerDied)

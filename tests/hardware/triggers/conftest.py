@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import uuid
@@ -124,18 +125,26 @@ class InProcess:
         self._line, self._poll_hz = line, poll_hz
         self._heard: deque[TriggerEvent] = deque()
         self._hearing: Hearing | None = None
+        self._listened_s = self.heard_until_s = -math.inf
 
     def open(self) -> TriggerInfo:
-        self._hearing = Hearing([EdgeEar(self._line, self._poll_hz)], self._heard.append, self._failed)
+        self._hearing = Hearing(
+            [EdgeEar(self._line, self._poll_hz)], self._heard.append, self._listened, self._failed
+        )
+        self.heard_until_s = pylsl.local_clock()
         return self._hearing.open()
 
     def poll(self) -> Sequence[TriggerEvent]:
+        self.heard_until_s = max(self.heard_until_s, self._listened_s)
         return [self._heard.popleft() for _ in range(len(self._heard))]
 
     def close(self) -> None:
         if self._hearing is not None:
             self._hearing.close()
         self._heard.clear()
+
+    def _listened(self, until_s: float) -> None:
+        self._listened_s = until_s
 
     def _failed(self, error: Exception) -> None:
         self._heard.append(TriggerDied(str(error), pylsl.local_clock()))

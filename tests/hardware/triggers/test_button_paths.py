@@ -29,7 +29,9 @@ class Rig:
         start = Start(trigger, keys, 10.0)
         self.heard: list[object] = []
         self.failed: list[Exception] = []
-        self.hearing = Hearing(ears_for(start), self.heard.append, self.failed.append, start.response_keys)
+        self.hearing = Hearing(
+            ears_for(start), self.heard.append, [].append, self.failed.append, start.response_keys
+        )
         self.info: TriggerInfo = self.hearing.open()
 
     def close(self) -> None:
@@ -67,7 +69,7 @@ def test_on_other_platforms_the_window_alone_sees_the_keyboard(
     monkeypatch.setattr(sys, "platform", platform)
     (ear,) = ears_for(start)
     monkeypatch.undo()
-    hearing = Hearing([ear], [].append, [].append, start.response_keys)
+    hearing = Hearing([ear], [].append, [].append, [].append, start.response_keys)
     info = hearing.open()
     hearing.close()
     assert info.window_keys == ("1",)

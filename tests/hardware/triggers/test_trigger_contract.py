@@ -64,6 +64,21 @@ def test_each_pulse_comes_once_in_order_at_its_time(rig: Any) -> None:
         assert pulse.mark
 
 
+def test_it_says_up_to_when_it_listened_and_no_pulse_from_before_comes_after_that(rig: Any) -> None:
+    begun_s = rig.clock.now()
+    while rig.source.heard_until_s < begun_s:
+        assert rig.clock.now() < begun_s + 10
+        assert after(rig, 0.002) == []
+    assert rig.source.heard_until_s <= rig.clock.now()
+    _, sent_s = rig.pulse()
+    heard: list[TriggerEvent] = []
+    while rig.source.heard_until_s < sent_s + LATE_S:
+        assert rig.clock.now() < sent_s + 10
+        heard += after(rig, 0.002)
+    assert len(heard) == 1
+    assert after(rig, 0.05) == []
+
+
 def test_the_subjects_keys_are_no_pulses(rig: Any) -> None:
     if not rig.has_keys:
         pytest.skip("a single wire has no keys")

@@ -32,7 +32,7 @@ from hardware.triggers.serial_bytes import SerialBytesEar
 def hearing(ear: Ear) -> Iterator[list[Pulse | ButtonPress]]:
     heard: list[Pulse | ButtonPress] = []
     failed: list[Exception] = []
-    open_ear = Hearing([ear], heard.append, failed.append)
+    open_ear = Hearing([ear], heard.append, [].append, failed.append)
     open_ear.open()
     try:
         yield heard
