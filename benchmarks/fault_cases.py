@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from closedloop.protocol.sections.scan import Scanner, Trigger
 from closedloop.scan.findings import FindingKind, PulseFinding
 from closedloop.scan.records import PulseEntry
 from closedloop.scan.simulation import ScannerFaults
@@ -52,6 +53,53 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """How the sequence sends its pulses.
+
+    Attributes:
+        slices: pulses in a volume.
+        busy: share of the TR in which they come.
+        dummies: volumes before the stored ones.
+        told: whether the protocol has it so; else it has one pulse a volume.
+    """
+
+    slices: int = 1
+    busy: float = 1.0
+    dummies: int = 0
+    told: bool = True
+
+    def acquisition_s(self, tr_s: float) -> float | None:
+        """Return how long a volume takes, for a sparse sequence."""
+        return None if self.busy == 1 else self.busy * tr_s
+
+    def protocol(self, tr_s: float, volumes: int, trigger: Trigger | None = None) -> Scanner:
+        """Return the protocol's section for it, on the keyboard path unless another trigger is given."""
+        section = Scanner(
+            tr_s=tr_s,
+            volumes=volumes,
+            dummies=self.dummies,
+            jitter_ms=1000 * JITTER_S,
+            trigger=trigger or Trigger(),
+        )
+        if self.slices == 1 or not self.told:
+            return section
+        return section.model_copy(
+            update={
+                "pulse_per": "slice",
+                "slices": self.slices,
+                "acquisition_s": self.acquisition_s(tr_s),
+                "debounce_ms": 1000 * self.busy * tr_s / self.slices / 4,
+            }
+        )
+
+
+VOLUMES = Layout()
+DUMMIES = Layout(dummies=3)
+SLICES = Layout(slices=5)
+SPARSE = Layout(slices=5, busy=0.5)
+
+
+@dataclass(frozen=True)
 class Case:
     """A fault.
 
@@ -60,8 +108,9 @@ class Case:
         draw: makes one, given the generator, the number of volumes, and the TR.
         explains: kinds of findings that it explains, and how many of each at most.
         said_by: the finding by which it counts as noticed; None if there is nothing to notice.
-        since: from which pulse sent it is counted how long it took.
-        volumes: of the run.
+        since: from what on it is counted how long it took.
+        volumes: of the run, dummies not counted.
+        layout: how the sequence sends its pulses.
     """
 
     name: str
@@ -70,6 +119,7 @@ class Case:
     said_by: tuple[FindingKind, ...]
     since: str = "last pulse"
     volumes: int = 16
+    layout: Layout = VOLUMES
 
 
 def _middle(rng: np.random.Generator, volumes: int, count: int) -> tuple[int, ...]:
@@ -171,6 +221,100 @@ CASES: tuple[Case, ...] = (
         ("stopped",),
         "first lacking",
     ),
+    Case("none, 3 dummies", lambda _rng, _n, _tr: ScannerFaults(), {}, (), layout=DUMMIES),
+    Case(
+        "a pulse dropped, 3 dummies",
+        lambda rng, n, _tr: ScannerFaults(drop=_middle(rng, n + 3, 1)),
+        {"missed": 1},
+        ("missed",),
+        layout=DUMMIES,
+    ),
+    Case(
+        "first pulse dropped, 3 dummies",
+        lambda _rng, _n, _tr: ScannerFaults(drop_first=1),
+        {"missed": 1, "first_missed": 1},
+        ("first_missed",),
+        layout=DUMMIES,
+    ),
+    Case("none, slices", lambda _rng, _n, _tr: ScannerFaults(), {}, (), layout=SLICES),
+    Case(
+        "a pulse dropped, slices",
+        lambda rng, n, _tr: ScannerFaults(drop=_middle(rng, 5 * n, 1)),
+        {"missed": 1},
+        ("missed",),
+        layout=SLICES,
+    ),
+    Case(
+        "first volume dropped, slices",
+        lambda _rng, _n, _tr: ScannerFaults(drop_first=5),
+        {"missed": 1, "stopped": 1, "first_missed": 1},
+        ("first_missed",),
+        layout=SLICES,
+    ),
+    Case(
+        "early stop, slices",
+        lambda rng, n, _tr: ScannerFaults(stop_after=int(rng.integers(4, n - 4))),
+        {"missed": 2, "stopped": 1},
+        ("stopped",),
+        "first lacking",
+        layout=SLICES,
+    ),
+    Case(
+        "TR 0.85 % long, slices",
+        lambda _rng, _n, _tr: ScannerFaults(tr_error=0.0085),
+        {"tr_off": 1},
+        ("tr_off",),
+        "volumes",
+        layout=SLICES,
+    ),
+    Case("none, sparse slices", lambda _rng, _n, _tr: ScannerFaults(), {}, (), layout=SPARSE),
+    Case(
+        "a pulse dropped, sparse slices",
+        lambda rng, n, _tr: ScannerFaults(drop=_middle(rng, 5 * n, 1)),
+        {"missed": 1},
+        ("missed",),
+        layout=SPARSE,
+    ),
+    Case(
+        "first pulses dropped, sparse slices",
+        lambda rng, _n, _tr: ScannerFaults(drop_first=int(rng.integers(1, 5))),
+        {"missed": 1, "first_missed": 1},
+        ("first_missed",),
+        "second volume",
+        layout=SPARSE,
+    ),
+    Case(
+        "early stop, sparse slices",
+        lambda rng, n, _tr: ScannerFaults(stop_after=int(rng.integers(4, n - 4))),
+        {"missed": 2, "stopped": 1},
+        ("stopped",),
+        "first lacking",
+        layout=SPARSE,
+    ),
+    Case(
+        "TR 0.85 % long, sparse slices",
+        lambda _rng, _n, _tr: ScannerFaults(tr_error=0.0085),
+        {"tr_off": 1},
+        ("tr_off",),
+        "volumes",
+        layout=SPARSE,
+    ),
+    Case(
+        "slices unknown to the protocol",
+        lambda _rng, _n, _tr: ScannerFaults(),
+        {"tr_off": 1, "extra": 12, "human": 12, "doubled": 12},
+        ("tr_off",),
+        "start",
+        layout=Layout(slices=5, told=False),
+    ),
+    Case(
+        "sparse slices unknown to the protocol",
+        lambda _rng, _n, _tr: ScannerFaults(),
+        {"tr_off": 1, "extra": 12, "human": 12, "doubled": 12},
+        ("tr_off",),
+        "start",
+        layout=Layout(slices=5, busy=0.5, told=False),
+    ),
 )
 
 
@@ -207,20 +351,34 @@ def _noticed(
         delays = [known - pulse.time_s for pulse, (_, known) in zip(wanted, told, strict=False)]
         return len(told) == len(wanted), max(delays) / tr_s
     if case.since == "first lacking":
-        return True, (known_s - sent[-1].time_s) / tr_s - 1
+        last_s = max(pulse.time_s for pulse in sent if pulse.kind in ("volume", "dummy"))
+        return True, (known_s - last_s) / tr_s - 1
+    if case.since == "second volume":
+        begin_s = next(pulse.time_s for pulse in sent if pulse.volume == 1)
+        return finding.count == faults.drop_first, (known_s - begin_s) / tr_s
+    if case.since == "start":
+        return True, (known_s - sent[0].time_s) / tr_s
     if case.said_by == ("missed",):
-        pairs = zip(sorted(faults.drop), told, strict=False)
-        right = [(drop, known) for drop, (found, known) in pairs if found.volume == drop and found.count == 1]
-        before = {pulse.volume: pulse.time_s for pulse in sent}
-        after = [(known - before[drop - 1]) / tr_s for drop, known in right]
-        return len(right) == len(faults.drop), max(after, default=None)
+        drops, slices = sorted(faults.drop), case.layout.slices
+        pairs = zip(enumerate(drops), told, strict=False)
+        right = [
+            (place, drop, known) for (place, drop), (found, known) in pairs if _is_of(found, drop // slices)
+        ]
+        # the pulse before one that was dropped, of which no two are neighbours
+        after = [(known - sent[drop - 1 - place].time_s) / tr_s for place, drop, known in right]
+        return len(right) == len(drops), max(after, default=None)
     return finding.count == faults.drop_first, (known_s - sent[-1].time_s) / tr_s
+
+
+def _is_of(finding: PulseFinding, volume: int) -> bool:
+    return finding.volume == volume and finding.count == 1
 
 
 def _miscounted(sent: Sequence[Sent], heard: Heard) -> int:
     """Count wrong volume numbers, by pulse, each entry held against the pulse sent nearest to it."""
     true = [pulse for pulse in sent if pulse.kind in ("volume", "dummy")]
-    first = true[0].volume or 0
+    # a whole volume that was not heard can't be known; slices of one are
+    first = min(pulse.volume for pulse in sent if pulse.volume is not None)
     numbers = {}
     for entry, time_s in heard.entries:
         nearest = min(sent, key=lambda pulse: abs(pulse.time_s - time_s))

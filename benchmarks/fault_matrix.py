@@ -30,22 +30,31 @@ def offline(case: Case, seed: int, tr_s: float, gaussian: bool = False) -> Outco
     """Judge one run without any path."""
     rng = np.random.default_rng((seed, CASES.index(case)))
     faults = case.draw(rng, case.volumes, tr_s)
-    plan = pulse_times(tr_s, case.volumes, 0, 0.0 if gaussian else JITTER_S, faults, rng)
+    layout = case.layout
+    plan = pulse_times(
+        tr_s,
+        case.volumes,
+        layout.dummies,
+        0.0 if gaussian else JITTER_S,
+        faults,
+        rng,
+        slices=layout.slices,
+        acquisition_s=layout.acquisition_s(tr_s),
+    )
     # a doubled pulse follows the one that it doubles, and is as late
-    off_s = JITTER_S * rng.normal(size=case.volumes) if gaussian else np.zeros(case.volumes)
-    sent = [Sent(1e5 + pulse.time_s + off_s[pulse.volume or 0], pulse.kind, pulse.volume) for pulse in plan]
-    return judge(case, faults, sent, play(scanner(case, tr_s), sent), tr_s)
-
-
-def scanner(case: Case, tr_s: float) -> Scanner:
-    """Return the protocol's section that fits the case, on the keyboard path."""
-    return Scanner(tr_s=tr_s, volumes=case.volumes, jitter_ms=1000 * JITTER_S)
+    shape = (case.volumes + layout.dummies, layout.slices)
+    off_s = JITTER_S * rng.normal(size=shape) if gaussian else np.zeros(shape)
+    sent = [
+        Sent(1e5 + pulse.time_s + off_s[pulse.volume or 0, pulse.within], pulse.kind, pulse.volume)
+        for pulse in plan
+    ]
+    return judge(case, faults, sent, play(layout.protocol(tr_s, case.volumes), sent), tr_s)
 
 
 def play(section: Scanner, sent: Sequence[Sent]) -> Heard:
     """Feed a ledger with pulses as sent, telling the time now and then."""
     ledger, heard = PulseLedger(section), Heard()
-    end_s = sent[0].time_s + (section.volumes + 8) * section.tr_s
+    end_s = sent[0].time_s + (section.dummies + section.volumes + 8) * section.tr_s
     waiting = sorted(sent, key=lambda pulse: pulse.time_s)
     now_s, place = waiting[0].time_s, 0
     while now_s < end_s:

@@ -146,6 +146,9 @@ def _open(here: Lab, case: Case, path: str, seed: int, tr_s: float, key: str) ->
         path=path,  # type: ignore[arg-type]  # one of the three, from the command line
         tr_s=tr_s,
         volumes=case.volumes,
+        dummies=case.layout.dummies,
+        slices=case.layout.slices,
+        acquisition_s=case.layout.acquisition_s(tr_s),
         jitter_s=JITTER_S,
         faults=faults,
         seed=seed,
@@ -167,7 +170,7 @@ def _open(here: Lab, case: Case, path: str, seed: int, tr_s: float, key: str) ->
         "serial": Trigger(path="serial", port=str(link)),
         "lsl": Trigger(path="lsl", stream=StreamSelection(source_id=f"scanner-{key}"), marker="volume"),
     }[path]
-    section = Scanner(tr_s=tr_s, volumes=case.volumes, jitter_ms=1000 * JITTER_S, trigger=trigger)
+    section = case.layout.protocol(tr_s, case.volumes, trigger)
     reader = TriggerReader(trigger)
     reader.open()
     near.send("go")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from closedloop.scan.relock import OTHER_TR, SAME_TR
+from closedloop.scan.sequence import UNSETTLED_JITTERS
 
 _FEW, _MANY = 5, 12
 _LASTS = 1.2
@@ -19,10 +20,10 @@ _LASTS = 1.2
 short: nobody taps a key as evenly as that."""
 
 _BURSTS = 3
-_JITTERS = 4
+_JITTERS = UNSETTLED_JITTERS
 """The difference of two neighbouring intervals is at most so many jitters."""
 
-_WIDEST = 0.25  # of the spacing: by how much intervals may differ that are called even
+_WIDEST = 0.4  # of the spacing: by how much intervals may differ that are called even
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,15 @@ from benchmarks.fault_cases import CASES, Case
 from benchmarks.fault_matrix import offline
 
 NUMBER = 12
-WORST = {"last pulse": 1.5, "first lacking": 2.0, "the pulse": 0.1, "first volume": 1.5, "volumes": 10}
+WORST = {
+    "last pulse": 1.5,
+    "first lacking": 2.0,
+    "the pulse": 0.1,
+    "first volume": 1.5,
+    "second volume": 0.1,
+    "start": 6.0,
+    "volumes": 10,
+}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
