@@ -148,8 +148,9 @@ class PulseLedger:
     def tick(self, now_s: float) -> list[PulseFinding]:
         """Tell that it is ``now_s`` and that every pulse heard up to then has been fed.
 
-        So the clock is to be read *before* the pulses are taken from the reader: one that came in while this
-        process had to wait for the processor between the two would be taken for missing.
+        So the clock is to be read *before* the pulses are taken from the reader, and no later time is to be told than
+        the reader has listened to: one that came in while either had to wait for the processor would be taken for
+        missing.
 
         Returns:
             What the absence of pulses tells: ``missed``, ``stopped``, ``first_missed``.
