@@ -6,36 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from closedloop.protocol.load import load_scan
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.scan.conductor import completed_words
-from closedloop.scan.images import ScanImages
 from closedloop.scan.past import ScanPast, close_cut_off, read_past
-from closedloop.scan.records import RunPlan
 from closedloop.session import SessionReader, SessionStore, database
 from closedloop.session.lock import SessionLock
 from closedloop.session.scan_store import ScanStore
 from experiments.changes import Changes
 from experiments.console import say
-from experiments.differences import (
-    Difference,
-    Weight,
-    display_differences,
-    environment_differences,
-    protocol_differences,
-)
+from experiments.differences import display_differences, environment_differences, protocol_differences
 from experiments.environment import environment
 from experiments.evolution import finish
 from experiments.logfile import remembered
+from experiments.planned_runs import PlannedRun, plan_differences, planned_runs
 from experiments.recorded_ground import RecordedGround, read_ground
 from experiments.recorded_protocol import edited_copies, keep_changed, load_recorded
 from experiments.scan_pictures import with_recorded_pictures
 from experiments.scan_repeats import nothing_to_do, with_repeats
-from experiments.scan_session import GoingOn, OpenedScanRig, ScanWork
+from experiments.scan_session import GoingOn, OpenedScanRig
 from experiments.scanner import make_work, perform
 from experiments.unbegun import is_unbegun, protocol_of_unbegun, say_it_begins_anew
 from experiments.way_on import RESUME
@@ -48,11 +38,11 @@ class RecordedScanSession(RecordedGround[ScanProtocol]):
 
     Attributes:
         past: how far it came.
-        plans: what each run that was armed was to show, by label: rows of ``planned`` without what became of them.
+        plans: what each run that was armed was to show when it last was, by label.
     """
 
     past: ScanPast
-    plans: Mapping[str, list[tuple[Any, ...]]]
+    plans: Mapping[str, PlannedRun]
 
 
 def read_scan_session(folder: Path) -> RecordedScanSession:
@@ -63,7 +53,9 @@ def read_scan_session(folder: Path) -> RecordedScanSession:
     """
     with SessionReader(folder) as reader:
         return RecordedScanSession(
-            **vars(read_ground(reader, folder, ScanProtocol)), past=read_past(reader), plans=_plans(reader)
+            **vars(read_ground(reader, folder, ScanProtocol)),
+            past=read_past(reader),
+            plans=planned_runs(reader),
         )
 
 
@@ -141,8 +133,7 @@ class ScanResumption:
         if recorded.past.begun:
             self.work, pictures = with_recorded_pictures(recorded.folder, self.work)
             changes.note(pictures)
-        if not changes.accepted:  # another design is drawn otherwise
-            changes.note(_plan_differences(recorded.plans, self.work))
+        changes.note(plan_differences(recorded.plans, self.work, loaded.protocol, past.done))
         changes.refuse()
 
     def go_on(self, lock: SessionLock, resume_by: str) -> Path:
@@ -209,39 +200,3 @@ def _begin(
     with_repeats(ScanPast(), repeat, loaded.protocol.runs, folder)
     work = make_work(loaded)
     return perform(work, folder.name, folder.parent, lambda: folder, lock=lock, resume_by=resume_by)
-
-
-def _plans(reader: SessionReader) -> dict[str, list[tuple[Any, ...]]]:
-    """Return what each run that was armed was to show; every attempt of a label has the same plan."""
-    scans, planned = reader.table("scans"), reader.table("planned")
-    planned["fields"] = pd.Series(reader.details("planned", "fields"), dtype=object, index=planned.index)
-    columns = ["onset_s", "duration_s", "kind", "trial_type", "image", "fields"]
-    plans: dict[str, list[tuple[Any, ...]]] = {}
-    for scan, label in zip(scans["scan"], scans["label"], strict=True):
-        own = planned[planned["scan"] == scan].sort_values("event")
-        rows = own[columns].astype(object).where(own[columns].notna(), None)
-        plans[str(label)] = [tuple(row) for row in rows.to_numpy().tolist()]
-    return plans
-
-
-def _plan_differences(was: Mapping[str, list[tuple[Any, ...]]], work: ScanWork) -> list[Difference]:
-    numbers = ScanImages(work.stimuli, work.plans).numbers
-    return [
-        Difference(f"run {plan.label}", "as planned", "drawn otherwise by this version", Weight.CHANGE)
-        for plan in work.plans
-        if plan.label in was and was[plan.label] != _rows(plan, numbers)
-    ]
-
-
-def _rows(plan: RunPlan, numbers: Mapping[str, int]) -> list[tuple[Any, ...]]:
-    return [
-        (
-            event.onset_s,
-            event.duration_s,
-            event.kind,
-            event.trial_type,
-            None if event.stimulus is None else numbers[event.stimulus],
-            dict(event.fields),
-        )
-        for event in plan.events
-    ]
