@@ -24,7 +24,7 @@ from experiments.planned_runs import PlannedRun, plan_differences, planned_runs
 from experiments.recorded_ground import RecordedGround, read_ground
 from experiments.recorded_protocol import edited_copies, keep_changed, load_recorded
 from experiments.scan_pictures import with_recorded_pictures
-from experiments.scan_repeats import nothing_to_do, with_repeats
+from experiments.scan_repeats import Wishes, nothing_to_do, with_repeats
 from experiments.scan_session import GoingOn, OpenedScanRig
 from experiments.scanner import make_work, perform
 from experiments.unbegun import is_unbegun, protocol_of_unbegun, say_it_begins_anew
@@ -66,6 +66,7 @@ def resume_scan(
     overrides: Sequence[str] = (),
     accept_changes: bool = False,
     repeat: Sequence[str] = (),
+    no_repeat: Sequence[str] = (),
     resume_by: str = RESUME,
 ) -> Path:
     """Make the runs of a session that are not completed, or are to be made again.
@@ -75,6 +76,7 @@ def resume_scan(
         overrides: ``key=value`` changes of its protocol.
         accept_changes: go on even if that makes it another experiment; what differs is logged in the session.
         repeat: labels of completed runs that are to be made again.
+        no_repeat: labels of runs that were to be made again and now are not to be.
         resume_by: the command by which such a session goes on, for messages.
 
     Returns:
@@ -83,17 +85,19 @@ def resume_scan(
     Raises:
         SessionInUseError: another program is running it.
         SessionChangedError: it would be another experiment.
-        SessionError: there is no session, or it is damaged, or it has no run of a label.
+        SessionError: there is no session, or it is damaged, or it has no run of a label, or none to take
+            back.
         ClosedLoopError: as a session does.
     """
     folder = folder.resolve()
     with SessionLock(folder) as lock:
         if is_unbegun(folder):
-            return _begin(folder, overrides, repeat, lock, resume_by)
+            return _begin(folder, overrides, Wishes(repeat, no_repeat), lock, resume_by)
         database.check(folder / database.FILE_NAME)
         recorded = read_scan_session(folder)
         say(f"session {recorded.session_id}: {recorded.exit_status or 'cut off'}; {recorded.past.words}")
-        return ScanResumption(recorded, overrides, accept_changes, repeat).go_on(lock, resume_by)
+        wishes = Wishes(repeat, no_repeat)
+        return ScanResumption(recorded, overrides, accept_changes, wishes).go_on(lock, resume_by)
 
 
 class ScanResumption:
@@ -103,14 +107,14 @@ class ScanResumption:
         recorded: the session.
         overrides: changes of its protocol.
         accept: whether changes are accepted.
-        repeat: labels of completed runs that are to be made again.
+        wishes: what the person says of completed runs.
 
     Attributes:
         work: what is to be shown.
 
     Raises:
         SessionChangedError: it would be another experiment.
-        SessionError: the session has no run of a label.
+        SessionError: the session has no run of a label, or none to take back.
     """
 
     def __init__(
@@ -118,12 +122,13 @@ class ScanResumption:
         recorded: RecordedScanSession,
         overrides: Sequence[str],
         accept: bool,
-        repeat: Sequence[str] = (),
+        wishes: Wishes | None = None,
     ) -> None:
         self._changes = changes = Changes(recorded.folder, accept)
         load = partial(load_scan, overrides=overrides)
         loaded = load_recorded(recorded.recorded_protocol, recorded.folder, load)
-        past = with_repeats(recorded.past, repeat, loaded.protocol.runs, recorded.folder)
+        wishes = wishes or Wishes()
+        past = with_repeats(recorded.past, wishes, loaded.protocol.runs, recorded.folder)
         self._recorded = recorded = replace(recorded, past=past)
         changes.note(edited_copies(recorded.folder, recorded.recorded_protocol.copies))
         changes.note(protocol_differences(recorded.protocol, loaded.protocol))
@@ -173,9 +178,9 @@ class ScanResumption:
         return GoingOn(recorded.session_id, recorded.past, amended, changes.words, changes.accepted)
 
     def _close(self, lock: SessionLock) -> None:
-        """Say in the file that the session is complete, if it was cut off before it could."""
+        """Say in the file that the session is complete: it was cut off before it could, or a wish was taken back."""
         recorded = self._recorded
-        if recorded.exit_status == "completed":
+        if recorded.exit_status == "completed" and not recorded.past.taken_back:
             return
         going_on = self._going_on()
         store = SessionStore.reopen(
@@ -191,12 +196,10 @@ class ScanResumption:
         store.close(ended_s=LslClock().now(), exit_status="completed", reason=reason)
 
 
-def _begin(
-    folder: Path, overrides: Sequence[str], repeat: Sequence[str], lock: SessionLock, resume_by: str
-) -> Path:
+def _begin(folder: Path, overrides: Sequence[str], wishes: Wishes, lock: SessionLock, resume_by: str) -> Path:
     """Begin a session whose first run was cut off before anything was recorded."""
     loaded = load_scan(protocol_of_unbegun(folder), overrides)
     say_it_begins_anew()
-    with_repeats(ScanPast(), repeat, loaded.protocol.runs, folder)
+    with_repeats(ScanPast(), wishes, loaded.protocol.runs, folder)
     work = make_work(loaded)
     return perform(work, folder.name, folder.parent, lambda: folder, lock=lock, resume_by=resume_by)

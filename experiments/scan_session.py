@@ -97,7 +97,9 @@ class GoingOn:
         """Kind and detail of the event that the run of the program begins with."""
         detail: dict[str, Any] = {"changes": list(self.changes), "accepted": self.accepted}
         if self.past.repeat:
-            detail["repeat"] = sorted(self.past.repeat)
+            detail["repeat"] = self.past.in_order(self.past.repeat)
+        if self.past.taken_back:
+            detail["repeat_taken_back"] = self.past.in_order(self.past.taken_back)
         return RESUMED, {**detail, "past": self.past.words}
 
 

@@ -25,7 +25,7 @@ from closedloop.session import SessionReader
 
 # Event with which each run after the first begins: what differs (``changes``), whether the person accepted
 # that as another experiment (``accepted``), how many generations had been bred before (``bred``), which
-# completed runs in a scanner are to be made again (``repeat``).
+# completed runs in a scanner are to be made again (``repeat``), and which were and no more are (``repeat_taken_back``).
 RESUMED = "resumed"
 _REMEDY = "`closedloop salvage` recovers what is complete; the session itself can't go on."
 

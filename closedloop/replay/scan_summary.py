@@ -6,6 +6,7 @@ import numpy as np
 
 from closedloop.errors import SessionSchemaError
 from closedloop.report.words import count, duration
+from closedloop.scan.past import wish_words
 from closedloop.scan.recorded import RecordedScan, is_scan, read_scans, scan_protocol_of
 from closedloop.scan.settled import settle_all
 from closedloop.session import SessionReader
@@ -30,6 +31,8 @@ def scan_lines(reader: SessionReader) -> list[tuple[str, str]]:
     done = len({scan.label for scan in scans if scan.status == "completed"})
     text = f"{done} of {planned} completed" if planned else f"{done} completed"
     lines.append(("scan runs", f"{text}, {len(scans)} armed"))
+    again = wish_words(reader, scans)
+    lines += [("to be made again", again)] if again else []
     lines += [(f"scan {scan.name}", scan_line(scan)) for scan in scans]
     return lines
 

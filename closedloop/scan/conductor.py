@@ -57,6 +57,7 @@ class ScanSession:
         self._trial = past.next_trial
         self._last: ScanStatus | None = None
         self._said: RunEnd | None = None
+        self._armed = ""
         self._overheard = Overheard(console.trigger, console.store)
         self._notice = ""
 
@@ -115,6 +116,7 @@ class ScanSession:
         self._scan += 1
         self._attempts[plan.label] = attempt + 1
         self._begun.add(plan.label)
+        self._armed = plan.label
         try:
             self._said = run.run()
         finally:
@@ -173,7 +175,7 @@ class ScanSession:
             lacking = ", ".join(label for label in undone if label not in again)
             words = [*([f"not completed: run {lacking}"] if lacking else []), *_as_before(again)]
             if self._said is not None and self._said.status != "completed":
-                words[-1] += f": {self._said.reason}"
+                words.append(_ended_words(self._armed, self._said))
             return ScanOutcome("stopped", "; ".join(words), tried)
         return ScanOutcome("completed", completed_words(len(self._plans)))
 
@@ -184,6 +186,13 @@ def _as_before(labels: Sequence[str]) -> list[str]:
         return []
     counts = "its earlier attempt counts" if len(labels) == 1 else "their earlier attempts count"
     return [f"not made again: run {', '.join(labels)} ({counts})"]
+
+
+def _ended_words(label: str, end: RunEnd) -> str:
+    """Say of the run that was armed last how it ended: of others there may be more to say than that."""
+    status = f"was {end.status}" if end.status == "aborted" else end.status
+    reason = end.reason if end.reason.startswith("by ") else f"({end.reason})"
+    return f"run {label}, armed last, {status} {reason}"
 
 
 def completed_words(runs: int) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -27,7 +27,10 @@ class ScanPast:
     Attributes:
         completed: labels of runs that have a completed attempt.
         repeat: those of them that a person wants made again; the completed attempt counts until then.
-        attempts: how often each label was armed.
+        taken_back: those that a person wanted made again, and no more.
+        made_again: when the runs were armed that were completed once more after they had been; the last time.
+        attempts: how often each label was armed: the number of its next attempt.
+        order: labels of the protocol's runs, in order.
         next_scan, next_trial: numbers that are free.
         begun: thread and images are recorded.
         images: numbers of the images that are.
@@ -36,7 +39,10 @@ class ScanPast:
 
     completed: frozenset[str] = frozenset()
     repeat: frozenset[str] = frozenset()
+    taken_back: frozenset[str] = frozenset()
+    made_again: Mapping[str, datetime] = field(default_factory=dict)
     attempts: Mapping[str, int] = field(default_factory=dict)
+    order: Sequence[str] = ()
     next_scan: int = 0
     next_trial: int = 0
     begun: bool = False
@@ -51,9 +57,17 @@ class ScanPast:
     @property
     def words(self) -> str:
         """Say how far the session came."""
-        done = f"run {', '.join(sorted(self.completed))} completed" if self.completed else "no run completed"
-        again = f", run {', '.join(sorted(self.repeat))} to be made again" if self.repeat else ""
+        done = f"run {self._named(self.completed)} completed" if self.completed else "no run completed"
+        again = f", run {self._named(self.repeat)} to be made again" if self.repeat else ""
         return done + (f", {len(self.cut_off)} cut off" if self.cut_off else "") + again
+
+    def in_order(self, labels: Iterable[str]) -> list[str]:
+        """Return labels as the protocol has them; those that it does not know come last."""
+        places = {label: place for place, label in enumerate(self.order)}
+        return sorted(labels, key=lambda label: (places.get(label, len(places)), label))
+
+    def _named(self, labels: Iterable[str]) -> str:
+        return ", ".join(self.in_order(labels))
 
 
 def read_past(reader: SessionReader) -> ScanPast:
@@ -62,11 +76,15 @@ def read_past(reader: SessionReader) -> ScanPast:
     Raises:
         SessionSchemaError: a protocol that a run was made by can't be read by this version.
     """
-    scans, trials = read_scans(reader, scan_protocol_of(reader)), reader.table("trials")
+    protocol = scan_protocol_of(reader)
+    scans, trials = read_scans(reader, protocol), reader.table("trials")
     return ScanPast(
         completed=frozenset(scan.label for scan in scans if scan.status == "completed"),
-        repeat=_to_repeat(reader, scans),
-        attempts=Counter(scan.label for scan in scans),
+        repeat=runs_to_repeat(reader, scans),
+        made_again=_made_again(reader, scans),
+        # not how many there are: of a salvaged session earlier ones may be lost
+        attempts={scan.label: 1 + max(_attempts(scans, scan.label)) for scan in scans},
+        order=[run.label for run in protocol.runs.planned],
         next_scan=max((scan.scan for scan in scans), default=-1) + 1,
         next_trial=0 if trials.empty else int(trials["trial"].max()) + 1,
         begun=len(reader.table("threads")) > 0,
@@ -75,21 +93,62 @@ def read_past(reader: SessionReader) -> ScanPast:
     )
 
 
-def _to_repeat(reader: SessionReader, scans: Sequence[RecordedScan]) -> frozenset[str]:
+def runs_to_repeat(reader: SessionReader, scans: Sequence[RecordedScan]) -> frozenset[str]:
     """Return the labels of completed runs that were to be made again, and were not completed since.
 
-    Each run of the program begins with those that it was to make again: a wish outlives a crash.
+    Each run of the program begins with those that it was to make again, and those that a person wants no more: a wish
+    outlives a crash.
+
+    Args:
+        reader: of the session.
+        scans: of the session.
     """
     events = reader.table("events")
     told = zip(events["kind"], events["run"], reader.details("events", "detail"), strict=True)
     last_run = {scan.label: scan.run for scan in scans if scan.status == "completed"}
-    return frozenset(
-        label
-        for kind, run, detail in told
-        if kind == RESUMED
-        for label in detail.get("repeat", ())
-        if label in last_run and last_run[label] < run
+    wanted: dict[str, int] = {}
+    for kind, run, detail in told:
+        if kind == RESUMED:
+            wanted.update(dict.fromkeys(detail.get("repeat", ()), run))
+            for label in detail.get("repeat_taken_back", ()):
+                wanted.pop(label, None)
+    return frozenset(label for label, run in wanted.items() if label in last_run and last_run[label] < run)
+
+
+def wish_words(reader: SessionReader, scans: Sequence[RecordedScan]) -> str:
+    """Say which runs are still to be made again, and which of their attempts counts; empty if none is.
+
+    Args:
+        reader: of the session.
+        scans: of the session.
+    """
+    wanted = runs_to_repeat(reader, scans)
+    counting = {scan.label: scan.attempt + 1 for scan in scans if scan.status == "completed"}
+    return ", ".join(
+        f"run {label} (attempt {counting[label]} counts until then)"
+        for label in dict.fromkeys(scan.label for scan in scans)
+        if label in wanted
     )
+
+
+def _made_again(reader: SessionReader, scans: Sequence[RecordedScan]) -> dict[str, datetime]:
+    runs = {row["run"]: row for row in reader.table("runs").to_dict("records")}
+    again: dict[str, datetime] = {}
+    completed: set[str] = set()
+    for scan in scans:
+        if scan.status != "completed":
+            continue
+        if scan.label in completed and scan.run in runs:
+            began = runs[scan.run]
+            since = timedelta(seconds=scan.armed_s - float(began["started_s"]))
+            # Python 3.10 does not know the Z that others write for UTC
+            again[scan.label] = datetime.fromisoformat(began["started_utc"].replace("Z", "+00:00")) + since
+        completed.add(scan.label)
+    return again
+
+
+def _attempts(scans: Sequence[RecordedScan], label: str) -> list[int]:
+    return [scan.attempt for scan in scans if scan.label == label]
 
 
 def close_cut_off(past: ScanPast, scans: ScanStore) -> None:

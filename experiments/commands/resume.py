@@ -35,16 +35,29 @@ Repeat = Annotated[
         help="In the scanner: make this run again though it was completed; may be given several times.",
     ),
 ]
+NoRepeat = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--no-repeat",
+        metavar="LABEL",
+        help="In the scanner: leave this run as it was completed, though an earlier --repeat named it;"
+        " may be given several times.",
+    ),
+]
 
 
 def resume(
-    session: Session, overrides: Set = None, accept_changes: Accept = False, repeat: Repeat = None
+    session: Session,
+    overrides: Set = None,
+    accept_changes: Accept = False,
+    repeat: Repeat = None,
+    no_repeat: NoRepeat = None,
 ) -> None:
     """Go on with a session that ended in whatever way: crash, power cut, Ctrl-C, full disk, or its own end.
 
     No acknowledged trial is shown again; the one that was cut off is. Of a session in a scanner the runs that
-    were not completed are made, and those that --repeat names once more. Before it goes on, the session is
-    compared with what there is now, and what differs is said.
+    were not completed are made, and those that --repeat names once more (--no-repeat takes that back). Before it
+    goes on, the session is compared with what there is now, and what differs is said.
 
     For example:
     ```
@@ -54,10 +67,12 @@ def resume(
     ```
     """
     quiet_lsl()
-    go_on(session, overrides or [], accept_changes, repeat or [])
+    go_on(session, overrides or [], accept_changes, repeat or [], no_repeat or [])
 
 
-def go_on(session: Path, overrides: list[str], accept_changes: bool, repeat: list[str]) -> None:
+def go_on(
+    session: Path, overrides: list[str], accept_changes: bool, repeat: list[str], no_repeat: list[str]
+) -> None:
     """Resume a session and say where it is; ``closedloop run --resume`` does the same."""
     from experiments.way_on import session_kind
 
@@ -65,9 +80,11 @@ def go_on(session: Path, overrides: list[str], accept_changes: bool, repeat: lis
     if session_kind(folder) == "scan":
         from experiments.scan_resume import resume_scan
 
-        folder = resume_scan(folder, overrides=overrides, accept_changes=accept_changes, repeat=repeat)
-    elif repeat:
-        _refuse_repeat(session)
+        folder = resume_scan(
+            folder, overrides=overrides, accept_changes=accept_changes, repeat=repeat, no_repeat=no_repeat
+        )
+    elif repeat or no_repeat:
+        _refuse_repeat(session, "--repeat" if repeat else "--no-repeat")
     else:
         from experiments.resume import resume_session
 
@@ -75,17 +92,17 @@ def go_on(session: Path, overrides: list[str], accept_changes: bool, repeat: lis
     out.print(f"session: {folder}", highlight=False, soft_wrap=True)
 
 
-def _refuse_repeat(session: Path) -> NoReturn:
+def _refuse_repeat(session: Path, option: str) -> NoReturn:
     from closedloop.errors import SessionError
     from closedloop.session import database
 
     # one that can't be read may be a scan session: what is wrong with it comes first
     database.check(session_folder(session) / database.FILE_NAME)
     raise SessionError(
-        f"{session}: --repeat",
+        f"{session}: {option}",
         found="an evolution session",
         expected="a session in a scanner, which has runs to repeat",
-        remedy="Leave --repeat out. For further generations: --set limits.generations=NUMBER",
+        remedy=f"Leave {option} out. For further generations: --set limits.generations=NUMBER",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands.resume import Accept, Repeat, go_on
+from experiments.commands.resume import Accept, NoRepeat, Repeat, go_on
 from experiments.commands.sessions import folder_of
 from experiments.console import out
 from experiments.lsl_quiet import quiet_lsl
@@ -42,6 +42,7 @@ def run(
     resume: Resume = None,
     accept_changes: Accept = False,
     repeat: Repeat = None,
+    no_repeat: NoRepeat = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Check the protocol and say what would be done; open nothing."),
@@ -66,10 +67,11 @@ def run(
     if resume is not None:
         if protocol is not None or out_folder is not None or dry_run:
             raise typer.BadParameter("--resume takes protocol and folder from the session; give neither.")
-        go_on(resume, overrides or [], accept_changes, repeat or [])
+        go_on(resume, overrides or [], accept_changes, repeat or [], no_repeat or [])
         return
-    if repeat:
-        raise typer.BadParameter("--repeat is for a session that there is: give --resume SESSION, too.")
+    if repeat or no_repeat:
+        option = "--repeat" if repeat else "--no-repeat"
+        raise typer.BadParameter(f"{option} is for a session that there is: give --resume SESSION, too.")
     if protocol is None:
         raise typer.BadParameter("which protocol? Give a PROTOCOL file, or --resume SESSION.")
     from closedloop.protocol.load import protocol_kind

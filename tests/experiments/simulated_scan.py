@@ -17,6 +17,7 @@ from closedloop.scan.simulation import ScannerFaults, pulse_times
 from closedloop.scan.status import ScanStatus
 from closedloop.scan.stimuli import load_stimuli
 from closedloop.session.database import FILE_NAME, is_blank
+from experiments.scan_repeats import Wishes
 from experiments.scan_resume import ScanResumption, read_scan_session
 from experiments.scan_session import GoingOn, OpenedScanRig, ScanWork, run_scan_session
 from hardware.clock import VirtualClock
@@ -180,13 +181,18 @@ def ready(
 
 
 def resume_simulated(
-    folder: Path, *overrides: str, accept_changes: bool = False, repeat: Sequence[str] = ()
+    folder: Path,
+    *overrides: str,
+    accept_changes: bool = False,
+    repeat: Sequence[str] = (),
+    no_repeat: Sequence[str] = (),
 ) -> SimulatedScan:
     """Get a session ready to go on, on a rig of its own; one of which nothing is recorded begins anew."""
     file = folder / FILE_NAME
     if not file.exists() or is_blank(file):
         return ready(folder, work_of(load_scan(folder / "protocol.yaml", overrides)))
-    resumption = ScanResumption(read_scan_session(folder), overrides, accept_changes, repeat)
+    wishes = Wishes(repeat, no_repeat)
+    resumption = ScanResumption(read_scan_session(folder), overrides, accept_changes, wishes)
     session = ready(folder, resumption.work)
     display = SimulatedStage(VirtualClock(), session.work.loaded.protocol.display, (4, 4, 3)).open()
     info = SimulatedTrigger(VirtualClock()).open()

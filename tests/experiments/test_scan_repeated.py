@@ -12,13 +12,16 @@ from typing import Any
 
 import cut_session
 import pytest
+from salvaged_session import saved
 from simulated_scan import SHORT, prepare_scan, resume_simulated
 from simulated_session import prepare
 
 from closedloop.exports.scan_bids import write_scan_bids
 from closedloop.loop.commands import Command, CommandKind
+from closedloop.replay.scan_summary import scan_lines
 from closedloop.report.material import read_material
 from closedloop.report.page import render
+from closedloop.scan.past import ScanPast
 from closedloop.scan.recorded import RecordedScan, read_scans, scan_protocol_of
 from closedloop.session import SessionReader
 from experiments.cli import main
@@ -62,11 +65,16 @@ def page_of(folder: Path) -> str:
         return render(read_material(reader))
 
 
-def wishes(folder: Path) -> list[Any]:
+def summary_of(folder: Path) -> dict[str, str]:
+    with SessionReader(folder) as reader:
+        return dict(scan_lines(reader))
+
+
+def wishes(folder: Path, key: str = "repeat") -> list[Any]:
     """What each resume of a session was to make again, as recorded."""
     with SessionReader(folder) as reader:
         kinds, details = reader.table("events")["kind"], reader.details("events", "detail")
-    return [detail.get("repeat") for kind, detail in zip(kinds, details, strict=True) if kind == "resumed"]
+    return [detail.get(key) for kind, detail in zip(kinds, details, strict=True) if kind == "resumed"]
 
 
 def heard(capsys: pytest.CaptureFixture[str]) -> str:
@@ -155,6 +163,8 @@ def test_a_repeat_that_was_killed_leaves_the_earlier_attempt_and_is_made_by_the_
     }
     assert "Of 2 attempts, attempt 1 counts." in page_of(folder)
     assert read_scan_session(folder).past.words == "run 1, 2 completed, 1 cut off, run 1 to be made again"
+    assert summary_of(folder)["to be made again"] == "run 1 (attempt 1 counts until then)"
+    assert "Still to be made again: run 1 (attempt 1 counts until then)." in page_of(folder)
     capsys.readouterr()
     resumed = resume_simulated(folder)
     assert (
@@ -173,6 +183,8 @@ def test_a_repeat_that_was_killed_leaves_the_earlier_attempt_and_is_made_by_the_
     }
     assert verify_session(folder).first is None
     assert read_scan_session(folder).past.repeat == frozenset()
+    assert "to be made again" not in summary_of(folder)
+    assert "Still to be made again" not in page_of(folder)
 
 
 def test_a_repeat_that_is_aborted_is_no_run_that_lacks_and_stays_wanted(folder: Path) -> None:
@@ -189,6 +201,121 @@ def test_a_repeat_that_is_aborted_is_no_run_that_lacks_and_stays_wanted(folder: 
     again = resume_simulated(folder)
     assert again.run().exit_status == "completed"
     assert again.armed == ["1"]
+
+
+def aborted(folder: Path, *repeat: str) -> str:
+    """Abort each of the repeats of a session; return how it ended."""
+    resumed = resume_simulated(folder, repeat=repeat)
+    wishes = [
+        wish
+        for place in range(len(repeat))
+        for wish in ((5.0 * place + 2.0, CommandKind.ABORT), (5.0 * place + 5.0, CommandKind.GO))
+    ]
+    resumed.at_console(*wishes, (60.0, CommandKind.END))  # so that it ends if those came to nothing
+    outcome = resumed.run()
+    assert (outcome.exit_status, outcome.incomplete) == ("stopped", tuple(repeat))
+    return outcome.reason
+
+
+def test_what_became_of_the_last_attempt_is_said_of_that_run_alone(folder: Path) -> None:
+    assert aborted(folder, "1", "2") == (
+        "not made again: run 1, 2 (their earlier attempts count);"
+        " run 2, armed last, was aborted by the person at the console (terminal)"
+    )
+
+
+def test_a_wish_is_taken_back_and_the_session_is_complete_again(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aborted(folder, "2")
+    before = len(attempts(folder))
+    capsys.readouterr()
+    assert main(["resume", str(folder), "--no-repeat", "2"]) == 0
+    said = heard(capsys)
+    assert "run 2 was to be made again and is not to be any more: its earlier attempt counts" in said
+    assert "nothing to do: all runs were completed" in said
+    assert len(attempts(folder)) == before
+    with SessionReader(folder) as reader:
+        assert reader.table("runs")["exit_status"].tolist()[-1] == "completed"
+    assert wishes(folder, "repeat_taken_back") == [None, ["2"]]
+    assert read_scan_session(folder).past.words == "run 1, 2 completed"
+    # and can be had again
+    again = resume_simulated(folder, repeat=["2"])
+    assert again.run().exit_status == "completed"
+    assert again.armed == ["2"]
+    assert verify_session(folder).first is None
+
+
+def test_one_of_two_wishes_is_taken_back_and_the_other_stays(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aborted(folder, "1", "2")
+    resumed = resume_simulated(folder, no_repeat=["1"])
+    assert "(to leave it at that: --no-repeat 2)" in heard(capsys)
+    resumed.at_console((2.0, CommandKind.ABORT), (4.0, CommandKind.GO))
+    resumed.run()
+    assert resumed.armed == ["2"]
+    assert read_scan_session(folder).past.repeat == {"2"}
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--no-repeat", "1"], "found run 1, which is not to be made again expected a run that is: 2"),
+        (["--repeat", "2", "--no-repeat", "2"], "found run 2, which --repeat names, too"),
+    ],
+)
+def test_a_wish_that_there_is_not_can_not_be_taken_back(
+    folder: Path, options: list[str], found: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aborted(folder, "2")
+    capsys.readouterr()
+    assert main(["resume", str(folder), *options]) == 7
+    assert found in heard(capsys)
+    assert len(wishes(folder)) == 1
+
+
+def test_a_wish_for_a_run_that_the_protocol_has_no_more_is_dropped_with_a_word(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aborted(folder, "2")
+    capsys.readouterr()
+    resume_scan(folder, overrides=("runs.count=1",))
+    said = heard(capsys)
+    assert "run 2 was to be made again and is not to be any more: the protocol has no such run now" in said
+    assert wishes(folder, "repeat_taken_back")[-1] == ["2"]
+    assert read_scan_session(folder).past.repeat == frozenset()
+
+
+def test_the_same_command_once_more_says_that_the_run_was_made_again(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resume_simulated(folder, repeat=["1"]).run()
+    capsys.readouterr()
+    resume_simulated(folder, repeat=["1", "2"])
+    said = heard(capsys)
+    assert re.search(
+        r"run 1 was made again already, at \d\d:\d\d UTC on \d{4}-\d\d-\d\d, and is to be made again", said
+    )
+    assert "run 2 is to be made again" in said
+
+
+def test_runs_are_named_in_the_order_of_the_protocol() -> None:
+    labels = [str(number) for number in range(1, 12)]
+    past = ScanPast(
+        completed=frozenset({"10", "2", "1", "lost0"}), repeat=frozenset({"10", "2"}), order=labels
+    )
+    assert past.words == "run 1, 2, 10, lost0 completed, run 2, 10 to be made again"
+
+
+def test_the_next_attempt_has_a_number_of_its_own_where_a_salvage_lost_the_first(
+    folder: Path, tmp_path: Path
+) -> None:
+    resume_simulated(folder, repeat=["2"]).run()
+    rest = saved(folder, tmp_path / "saved", "DELETE FROM scans WHERE scan = 1")
+    assert attempts(rest)[1:] == [("lost1", 0, None), ("2", 1, "completed")]
+    assert resume_simulated(rest, repeat=["2"]).run().exit_status == "completed"
+    assert attempts(rest)[-1] == ("2", 2, "completed")
 
 
 def test_repeats_left_out_on_purpose_are_not_called_begun(folder: Path) -> None:

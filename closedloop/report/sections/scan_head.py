@@ -12,6 +12,7 @@ from closedloop.report.material import Material
 from closedloop.report.scan_course import ScanCourse
 from closedloop.report.sections.head import ending
 from closedloop.report.words import NONE, count, duration, listed, times
+from closedloop.scan.past import wish_words
 from closedloop.scan.recorded import task_words
 
 GOOD, DOUBTFUL, BAD = "#2f7d4f", "#e0a82e", "#b4342d"
@@ -28,7 +29,10 @@ def head(material: Material, found: Sequence[ScanCourse], protocol: ScanProtocol
         subtitle=f"{started[:10]}, {started[11:16]} UTC · {session}",
         verdict=verdict,
         mood=mood,
-        sentences=[f"{_what(material, found, protocol)} {ending(material)}"],
+        sentences=[
+            f"{_what(material, found, protocol)} {ending(material)}",
+            *_to_be_made_again(material, found),
+        ],
         findings=[_finding(label, found) for label in labels],
         tiles=_tiles(labels, found, protocol.scanner.tr_s),
     )
@@ -66,6 +70,11 @@ def _what(material: Material, found: Sequence[ScanCourse], protocol: ScanProtoco
         f" armed, locked to {simulated} at a TR of {scanner.tr_s:g} s, in {length}{resumed};"
         f" the task was {task_words(protocol)}."
     )
+
+
+def _to_be_made_again(material: Material, found: Sequence[ScanCourse]) -> list[str]:
+    words = wish_words(material.reader, [course.scan for course in found])
+    return [f"Still to be made again: {words}."] if words else []
 
 
 def _finding(label: str, found: Sequence[ScanCourse]) -> Finding:
