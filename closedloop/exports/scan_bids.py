@@ -16,11 +16,13 @@ from closedloop.exports.bids_shared import write_shared
 from closedloop.exports.files import with_suffix, write_text
 from closedloop.exports.presentation import presentation
 from closedloop.exports.scan_bold import bold_sidecar, image_volumes, repetition_time_s
-from closedloop.exports.scan_earlier import BOLD, EVENTS, IMAGE, Attempt, EarlierExport, scanner_images
+from closedloop.exports.scan_earlier import BOLD, EVENTS, EarlierExport
 from closedloop.exports.scan_events import describe_columns, events_tsv, off_words, scan_events
-from closedloop.exports.scan_names import entities
+from closedloop.exports.scan_images import IMAGE, scanner_images
+from closedloop.exports.scan_names import Attempt, entities
 from closedloop.exports.scan_physio import physio, physio_sidecar, write_physio
 from closedloop.exports.scan_stimuli import stimulus_files, write_stimuli
+from closedloop.exports.session_time import utc_times
 from closedloop.exports.stand_in import write_stand_in
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.scan.recorded import read_scans, scan_protocol_of, task_words
@@ -86,17 +88,19 @@ def write_scan_bids(
     stem = f"{own.stem}_task-{label_of(protocol.output.experiment)}"
     scans = settle_all(read_scans(reader, protocol))
     names = {scan: f"{stem}_{name}" for scan, name in entities(scans, protocol).items()}
-    earlier = EarlierExport(place, session, {_attempt(scan): place / names[scan.scan] for scan in scans})
+    places = {_attempt(scan): place / names[scan.scan] for scan in scans}
+    over = utc_times(reader, {_attempt(scan): (scan.run, scan.last_s) for scan in scans})
+    earlier = EarlierExport(place, session, places, over)
+    about = _readme(session, own, protocol, scans, names, stand_in, earlier.images.readme())
     written = [
-        *write_shared(
-            to, own, session, protocol.subject, _readme(session, own, protocol, scans, names, stand_in)
-        ),
+        *write_shared(to, own, session, protocol.subject, about),
         *write_stimuli(reader, to / STIMULI / own.stem),
     ]
     files = {image: own.stimulus(name) for image, name in stimulus_files(reader).items()}
     for scan in scans:
         at, held = place / names[scan.scan], scan.protocol or protocol
-        written += _write_scan(reader, held, scan, at, files, session)
+        more = {"Session": session, **earlier.images.note(_attempt(scan))}
+        written += _write_scan(reader, held, scan, at, files, more)
         if scan.started:  # else no image of it will ever stand beside a bold.json
             written += _write_bold(scan, held, at, earlier, _stands_in(held, stand_in))
     earlier.clear(written)
@@ -127,13 +131,13 @@ def _write_scan(
     scan: SettledScan,
     at: Path,
     files: Mapping[int, str],
-    session: str,
+    more: Mapping[str, Any],
 ) -> list[Path]:
     table = scan_events(scan, files)
     described = describe_columns(scan, table)
     described["TaskName"] = protocol.output.experiment
     described["StimulusPresentation"] = presentation(reader, protocol.display, scan.run)
-    described["ScanRun"] = {"Session": session, **_about(scan, protocol, table["event"].tolist())}
+    described["ScanRun"] = {**more, **_about(scan, protocol, table["event"].tolist())}
     written = [
         write_text(with_suffix(at, "events.tsv"), events_tsv(table)),
         write_json(with_suffix(at, EVENTS), described),
@@ -177,6 +181,7 @@ def _readme(
     scans: Sequence[SettledScan],
     names: Mapping[int, str],
     stand_in: bool | None,
+    misplaced: Sequence[str],
 ) -> str:
     simulated = [_stands_in(scan.protocol or protocol, stand_in) for scan in scans if scan.started]
     some = any(simulated) and not all(simulated)
@@ -186,6 +191,7 @@ def _readme(
         images.append(_STAND_IN.format(where=where, here=here))
     if not all(simulated) or not simulated:
         images.append(_WANTED.format(whose="Those of the other runs" if some else "They"))
+    images += misplaced
     return _README.format(
         session=session,
         folder=own.folder("func"),

@@ -10,16 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from closedloop.exports.files import remove, with_suffix
+from closedloop.exports.scan_images import IMAGE, NOTED, MisplacedImages
+from closedloop.exports.scan_names import Attempt
 from closedloop.exports.stand_in import is_stand_in
 
-Attempt: TypeAlias = tuple[str, int]
-"""An attempt at a run: its label, and how often that was armed before."""
-
-EVENTS, BOLD, IMAGE = "events.json", "bold.json", "bold.nii.gz"
+EVENTS, BOLD = "events.json", "bold.json"
 
 TIMING, VOLUME_S = "VolumeTiming", "FrameAcquisitionDuration"
 """Keys of a sparse run: when each volume began, and how long one was acquired."""
@@ -50,12 +50,14 @@ class _Name:
         ours: an export of this session wrote them, surely.
         bold: content of its ``*_bold.json``; None: there is none, or it can't be read.
         unreadable: there is one that can't be read.
+        images: what its sidecar notes of images that lie under other names.
     """
 
     attempt: Attempt | None
     ours: bool
     bold: Mapping[str, Any] | None
     unreadable: bool
+    images: Sequence[Any]
 
 
 class EarlierExport:
@@ -65,15 +67,24 @@ class EarlierExport:
         place: the folder, ``sub-*/ses-*/func``; it need not be there.
         session: id of the session.
         names: where the files of each attempt are to be now, without suffix.
+        over: when each attempt was over, with a time zone; one of which that is not known may be left out.
+
+    Attributes:
+        images: those of the scanner that are out of their place.
     """
 
-    def __init__(self, place: Path, session: str, names: Mapping[Attempt, Path]) -> None:
+    def __init__(
+        self, place: Path, session: str, names: Mapping[Attempt, Path], over: Mapping[Attempt, datetime]
+    ) -> None:
         self._now = names
         self._told: list[str] = []
         self._joined: list[str] = []
         whose = f"{place.parent.parent.name}_{place.parent.name}"
         found = {_without(path) for path in place.glob(f"{whose}_task-*_{EVENTS}")}
         self._before = {at: _read(at, session) for at in sorted(found | set(names.values()))}
+        of = {at: name.attempt for at, name in self._before.items() if name.attempt is not None}
+        noted = [(of[at], note) for at, name in self._before.items() if at in of for note in name.images]
+        self.images = MisplacedImages(of, noted, names, over)
 
     def joined(self, attempt: Attempt, told: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return what others wrote into an attempt's ``*_bold.json``, at whatever name it stood.
@@ -145,14 +156,7 @@ class EarlierExport:
         lines = list(self._told)
         if self._joined:
             lines.append(f"what was joined into *_{BOLD} was kept: {'; '.join(self._joined)}")
-        for at, name in self._before.items():
-            to = None if name.attempt is None else self._now.get(name.attempt)
-            if to is not None and to != at:
-                lines += [
-                    f"{image} is an image of what is named {to.name} now: rename it"
-                    for image in scanner_images(at)
-                ]
-        return lines
+        return [*lines, *self.images.told()]
 
     def _carried_on(self, name: _Name, written: Set[Path]) -> bool:
         """Return whether nothing of what others wrote into a ``*_bold.json`` goes if that does."""
@@ -160,12 +164,6 @@ class EarlierExport:
             return True
         now = None if name.attempt is None else self._now.get(name.attempt)
         return not name.unreadable and now is not None and with_suffix(now, BOLD) in written
-
-
-def scanner_images(at: Path) -> Sequence[Path]:
-    """Return the images beside a name that are no stand-ins of ours."""
-    images = (with_suffix(at, "bold.nii"), with_suffix(at, IMAGE))
-    return [path for path in images if path.exists() and not is_stand_in(path)]
 
 
 def _written_with(bold: Mapping[str, Any]) -> Set[str]:
@@ -186,7 +184,14 @@ def _read(at: Path, session: str) -> _Name:
     label, number = run.get("Label"), run.get("Attempt")
     attempt = (label, number - 1) if isinstance(label, str) and isinstance(number, int) else None
     bold, there = _json(with_suffix(at, BOLD))
-    return _Name(attempt, run.get("Session") == session, bold, unreadable=there and bold is None)
+    ours, images = run.get("Session") == session, run.get(NOTED)
+    return _Name(
+        attempt,
+        ours,
+        bold,
+        unreadable=there and bold is None,
+        images=images if ours and isinstance(images, list) else (),
+    )
 
 
 def _json(path: Path) -> tuple[Mapping[str, Any] | None, bool]:

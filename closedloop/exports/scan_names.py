@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import count
+from typing import TypeAlias
 
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.scan.recorded import RecordedScan
+
+Attempt: TypeAlias = tuple[str, int]
+"""An attempt at a run: its label, and how often that was armed before."""
 
 
 def run_numbers(labels: Iterable[str]) -> dict[str, int]:

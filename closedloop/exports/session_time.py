@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import TypeVar
 
 from closedloop.errors import SessionDamagedError
 from closedloop.exports.columns import rows
 from closedloop.session import SessionReader
 
+_Key = TypeVar("_Key")
+
 _SAME_CLOCK_S = 10.0  # the wall clock may have been corrected by so much between two runs of one boot
+_YEAR_S = 365 * 86400.0  # a time that is further from a session's start is damaged
 
 
 def zero_of_runs(reader: SessionReader) -> dict[int, float]:
@@ -42,6 +48,28 @@ def start_of(reader: SessionReader) -> datetime:
     return _utc(str(began.iloc[0]))
 
 
+def utc_times(reader: SessionReader, times: Mapping[_Key, tuple[int, float]]) -> dict[_Key, datetime]:
+    """Return what time of the day it was, with its time zone, as far as the file tells.
+
+    Args:
+        reader: of the session.
+        times: run of the program, and seconds of ``local_clock``.
+
+    Returns:
+        by the same keys; those are left out of which the time or the record of the run is lost.
+
+    Raises:
+        SessionDamagedError: the file has no record of any run.
+    """
+    began, zero = start_of(reader), zero_of_runs(reader)
+    known = {}
+    for key, (run, time_s) in times.items():
+        after_s = time_s - zero[run] if run in zero else math.nan
+        if abs(after_s) < _YEAR_S:
+            known[key] = began + timedelta(seconds=after_s)
+    return known
+
+
 class _Zeros(dict[int, float]):
     def __init__(self, reader: SessionReader) -> None:
         super().__init__()
@@ -62,4 +90,5 @@ def _lost(reader: SessionReader, found: str) -> SessionDamagedError:
 
 def _utc(text: str) -> datetime:
     # Python 3.10 does not know the Z that others write for UTC
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    when = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return when if when.tzinfo is not None else when.replace(tzinfo=timezone.utc)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bids_validation import bids_errors
 from scan_session_factory import ABORTED, Attempt, ScanPlan, write_scan_session
 from simulated_scan import prepare_scan, resume_simulated
 
@@ -20,6 +24,7 @@ from experiments.closing import write_outputs
 
 SHORT = ("runs.count=1", "task=null", "scanner.volumes=6", "scanner.dummies=0", "design.repeats=1")
 REAL = ScanPlan((Attempt(0),), changes={"scanner": {"tr_s": 1.0, "volumes": 40, "dummies": 2}})
+DAY_S = 86400.0
 CONVERTED = {"EchoTime": 0.03, "FlipAngle": 77, "RepetitionTime": 99.0}
 
 
@@ -45,10 +50,14 @@ def join(path: Path, more: Mapping[str, Any]) -> None:
     path.write_text(json.dumps({**told(path), **more}), encoding="utf-8")
 
 
-def put_image(dataset: Path, run: str) -> Path:
+def put_image(
+    dataset: Path, run: str, content: bytes = b"what the scanner made", *, after_s: float = 0.0
+) -> Path:
+    """Put an image beside a run, written so long after now."""
     at = file(dataset, run, "events.tsv")
     image = at.with_name(at.name.replace("events.tsv", "bold.nii.gz"))
-    image.write_bytes(b"what the scanner made")
+    image.write_bytes(content)
+    os.utime(image, (time.time() + after_s,) * 2)
     return image
 
 
@@ -178,6 +187,101 @@ def test_what_was_joined_follows_an_attempt_that_another_one_superseded(tmp_path
     assert "EchoTime" not in told(file(to, "run-1", "bold.json"))
     assert image.read_bytes() == b"what the scanner made"
     assert any("is named" in line and "acq-superseded1_run-1" in line for line in said)
+
+
+@pytest.fixture
+def repeated(tmp_path: Path) -> Path:
+    """A session that was exported into ``bids`` beside it before its run was repeated, and not since."""
+    plan = ScanPlan((Attempt(0),))
+    once = write_scan_session(tmp_path / "once" / "s", plan)
+    export_bids(once, tmp_path / "bids")
+    return more_attempts(once, 2)
+
+
+def more_attempts(session: Path, attempts: int) -> Path:
+    more = session.parent.parent / str(attempts) / "s"
+    stems_match(session, write_scan_session(more, ScanPlan((Attempt(0),) * attempts)))
+    return more
+
+
+def exported(session: Path) -> list[str]:
+    """Export a session, and return what was said of images."""
+    said: list[str] = []
+    export_bids(session, session.parent.parent / "bids", say=said.append)
+    return [line for line in said if "rename it" in line]
+
+
+def readme_of(dataset: Path) -> str:
+    return (dataset / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_image_of_an_earlier_attempt_is_told_of_until_it_is_renamed(
+    repeated: Path, tmp_path: Path
+) -> None:
+    image = put_image(tmp_path / "bids", "run-1", after_s=-DAY_S)
+    superseded = image.name.replace("run-1_", "acq-superseded1_run-1_")
+    line = f"{image} is an image of what is named {superseded.removesuffix('_bold.nii.gz')} now: rename it"
+    assert [exported(repeated) for _ in range(3)] == [[line]] * 3
+    assert f"`{image.name}` was an image of" in readme_of(tmp_path / "bids")
+    # a copy of the dataset has other times
+    os.utime(image)
+    assert exported(repeated) == [line]
+    image.rename(image.with_name(superseded))
+    assert exported(repeated) == []
+    assert "was an image of" not in readme_of(tmp_path / "bids")
+    # the next one has the name that the first one had
+    put_image(tmp_path / "bids", "run-1", b"what it made then")
+    assert exported(repeated) == []
+
+
+def test_it_is_told_of_until_another_one_takes_its_place(repeated: Path, tmp_path: Path) -> None:
+    old, new = b"what the scanner made", b"what it made at last"
+    put_image(tmp_path / "bids", "run-1", old, after_s=-DAY_S)
+    assert len(exported(repeated)) == 1
+    put_image(tmp_path / "bids", "run-1", new.ljust(len(old)), after_s=-DAY_S)
+    assert exported(repeated) == []
+
+
+def test_it_stays_that_attempts_when_a_further_one_counts(repeated: Path, tmp_path: Path) -> None:
+    put_image(tmp_path / "bids", "run-1", after_s=-DAY_S)
+    exported(repeated)
+    thrice = more_attempts(repeated, 3)
+    for _ in range(2):
+        (line,) = exported(thrice)
+        assert "acq-superseded1_run-1 now" in line
+    noted = [
+        "ImagesUnderOtherNames" in told(file(tmp_path / "bids", run, "events.json"))["ScanRun"]
+        for run in ("run-1", "acq-superseded1_run-1", "acq-superseded2_run-1")
+    ]
+    assert noted == [False, True, False]
+
+
+def test_an_image_that_may_be_of_the_new_attempt_is_not_called_the_old_ones(
+    repeated: Path, tmp_path: Path
+) -> None:
+    put_image(tmp_path / "bids", "run-1", after_s=DAY_S)
+    (line,) = exported(repeated)
+    assert "may be an image of what is named" in line
+    assert "was an image of" not in readme_of(tmp_path / "bids")
+    assert exported(repeated) == []
+
+
+def test_an_image_of_a_name_that_is_used_no_more_is_told_of_each_time(tmp_path: Path) -> None:
+    running = ScanPlan((Attempt(0), Attempt(1, status=None, end_s=12.0)), exit_status=None)
+    export_bids(write_scan_session(tmp_path / "a" / "s", running), tmp_path / "bids")
+    put_image(tmp_path / "bids", "acq-aborted1_run-2", after_s=DAY_S)
+    stems_match(tmp_path / "a" / "s", write_scan_session(tmp_path / "b" / "s", ScanPlan()))
+    for _ in range(3):
+        (line,) = exported(tmp_path / "b" / "s")
+        assert "run-2 now: rename it" in line
+
+
+def test_the_validator_finds_no_error_in_what_is_noted_of_images(repeated: Path, tmp_path: Path) -> None:
+    stand_in = gzip.decompress(file(tmp_path / "bids", "run-1", "bold.nii.gz").read_bytes())
+    real = gzip.compress(stand_in.replace(b"stand-in without data", b"by a scanner".ljust(21)))
+    put_image(tmp_path / "bids", "run-1", real, after_s=-DAY_S)
+    assert len(exported(repeated)) == 1
+    assert bids_errors(tmp_path / "bids") == []
 
 
 def test_files_that_are_not_surely_of_the_session_stay(tmp_path: Path) -> None:
