@@ -9,10 +9,10 @@ from typing import Any
 from closedloop.ports import Clock
 from closedloop.protocol.sections.scan import Action, Scanner
 from closedloop.scan.answers import Answers
-from closedloop.scan.findings import PulseFinding, RanBefore
+from closedloop.scan.findings import PulseFinding
 from closedloop.scan.fit import TrFit
 from closedloop.scan.ledger import PulseLedger
-from closedloop.scan.overheard import gone, note
+from closedloop.scan.overheard import Overheard, gone, note
 from closedloop.scan.ports import ButtonPress, Pulse, TriggerDied, TriggerNotice, TriggerSource
 from closedloop.session import SessionStore
 from closedloop.session.scan_store import ScanStore
@@ -38,7 +38,7 @@ class Hearing:
         armed_s: when it was armed.
         answers: matches presses to what asked for them.
         mark: records and sends a marker: event, time, and further fields.
-        before: pulses that came until it was armed; None: the scanner was silent.
+        overheard: what came until it was armed, and takes what is heard of only now.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Hearing:
         armed_s: float,
         answers: Answers,
         mark: Callable[..., None],
-        before: RanBefore | None = None,
+        overheard: Overheard,
     ) -> None:
         self._trigger = trigger
         self._scanner = scanner
@@ -62,7 +62,9 @@ class Hearing:
         self._scan = scan
         self._answers = answers
         self._mark = mark
-        self._ledger = PulseLedger(scanner, armed_s, before)
+        self._armed_s = armed_s
+        self._overheard = overheard
+        self._ledger = self._new_ledger()
         self._started = False
         self._stored: set[int] = set()
         self.presses = 0
@@ -148,7 +150,17 @@ class Hearing:
         """Return the pulses in sum, for the file."""
         return self._ledger.summary()
 
+    def _new_ledger(self) -> PulseLedger:
+        before = self._overheard.ran_before(self._armed_s, self._scanner.tr_s)
+        return PulseLedger(self._scanner, self._armed_s, before)
+
     def _pulse(self, pulse: Pulse) -> Sequence[PulseFinding]:
+        if pulse.time_s + pulse.uncertainty_s < self._armed_s:
+            # a reader that was held up hands it over only now; the run began without it all the same
+            self._overheard.take(pulse)
+            if self._ledger.first_pulse_s is None:
+                self._ledger = self._new_ledger()
+            return []
         self.pulses_s.append(pulse.time_s)
         entry, findings = self._ledger.feed(pulse)
         self._scans.add_pulse(self._scan, pulse, entry)

@@ -51,25 +51,37 @@ class Overheard:
                 said = event.words
                 note(self._store, event)
             elif isinstance(event, Pulse):
-                self._pulses_s.append(event.time_s)
-                self._store.add_event("unarmed_pulse", event.time_s, mark=event.mark)
-                log.info("a pulse came while no run was armed")
+                self.take(event)
             else:
                 self._store.add_event("unarmed_press", event.time_s, key=event.key)
         if died is not None:
             raise gone(died, "Check the plug and the device.")
         return said
 
+    def take(self, pulse: Pulse) -> None:
+        """Record a pulse that came while no run was armed, even if the reader handed it over later."""
+        self._pulses_s.append(pulse.time_s)
+        self._store.add_event("unarmed_pulse", pulse.time_s, mark=pulse.mark)
+        log.info("a pulse came while no run was armed")
+
     def add(self, pulses_s: Iterable[float]) -> None:
         """Know of the pulses of a run that is over, too."""
         self._pulses_s.extend(pulses_s)
 
+    def behind_s(self, now_s: float) -> float:
+        """Return for how long the trigger has not been listened to: what came in that time is not known of yet."""
+        return max(0.0, now_s - self._trigger.heard_until_s)
+
     def silent(self, now_s: float, tr_s: float) -> bool:
-        """Return whether the scanner has sent nothing for so long that it does not run."""
-        return not self._pulses_s or now_s - self._pulses_s[-1] > SILENT_TR * tr_s
+        """Return whether the scanner has sent nothing for so long that it does not run.
+
+        Only time that was listened to tells so.
+        """
+        heard_s = now_s - self.behind_s(now_s)
+        return not self._pulses_s or heard_s - self._pulses_s[-1] > SILENT_TR * tr_s
 
     def ran_before(self, now_s: float, tr_s: float) -> RanBefore | None:
-        """Return the pulses that came one after the other until now; None if the scanner is silent."""
+        """Return the pulses that came one after the other until ``now_s``; None if the scanner is silent."""
         if self.silent(now_s, tr_s):
             return None
         since_s = last_s = self._pulses_s[-1]

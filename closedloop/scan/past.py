@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -169,10 +171,29 @@ def heard_again(run: RecordedScan, protocol: ScanProtocol) -> PulseLedger:
         protocol: that held in it.
     """
     ledger = PulseLedger(protocol.scanner_of(run.volumes), run.armed_s, ran_before(run))
-    for pulse in recorded_pulses(run):
-        ledger.tick(pulse.received_s)
-        ledger.feed(pulse)
+    for heard in as_heard(run):
+        if isinstance(heard, Pulse):
+            ledger.feed(heard)
+        else:
+            ledger.tick(heard)
     return ledger
+
+
+def as_heard(run: RecordedScan) -> Iterator[Pulse | float]:
+    """Yield the pulses of a run, and the times at which the lack of one was told, in their order.
+
+    When a pulse was received says nothing of what lacked by then: a reader that was held up has them all late.
+    """
+    told_s = deque(sorted({float(one["time_s"]) for one in run.findings if _of_absence(one)}))
+    for pulse in recorded_pulses(run):
+        while told_s and told_s[0] < pulse.received_s:
+            yield told_s.popleft()
+        yield pulse
+    yield from told_s
+
+
+def _of_absence(finding: Mapping[str, Any]) -> bool:
+    return finding.get("finding") in ("missed", "stopped") and finding.get("pulse") is None
 
 
 def ran_before(run: RecordedScan) -> RanBefore | None:

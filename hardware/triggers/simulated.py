@@ -6,6 +6,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from closedloop.errors import TriggerError
 from closedloop.ports import Clock
@@ -132,7 +133,9 @@ class SimulatedTrigger:
             unsure = held_s <= now_s < free_s + (free_s - held_s)
             self._heard_until_s = held_s if unsure else now_s
         while self._open and not self._died and self._due and self._due[0][0] <= until_s:
-            _, _, event = heapq.heappop(self._due)
+            arrived_s, _, event = heapq.heappop(self._due)
+            if held_s <= arrived_s < free_s and isinstance(event, Pulse | ButtonPress):
+                event = replace(event, received_s=free_s)
             events.append(event)
             self._died = isinstance(event, TriggerDied)
         return events

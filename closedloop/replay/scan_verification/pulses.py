@@ -7,7 +7,7 @@ import math
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.replay.scan_verification.findings import ScanCheck, ScanDifference, ScanVerification
 from closedloop.scan.ledger import PulseLedger
-from closedloop.scan.past import ran_before, recorded_pulses
+from closedloop.scan.past import heard_again, ran_before, recorded_pulses
 from closedloop.scan.recorded import RecordedScan
 
 _SAME_S = 1e-9
@@ -22,8 +22,9 @@ def check_pulses(scan: RecordedScan, protocol: ScanProtocol, found: ScanVerifica
         found: takes what is found.
     """
     scanner = protocol.scanner.model_copy(update={"volumes": scan.volumes})
-    # the session looked at the clock at times that are not recorded: before a pulse came in, and after its stamp
+    # what lacked was known at times that are recorded only where it was told: before a pulse came in, after its stamp
     ledger, early = (PulseLedger(scanner, scan.armed_s, ran_before(scan)) for _ in range(2))
+    told = heard_again(scan, protocol)
     table = scan.pulses
     found.count(ScanCheck.PULSES, len(table))
 
@@ -54,7 +55,7 @@ def check_pulses(scan: RecordedScan, protocol: ScanProtocol, found: ScanVerifica
             detail = f"recorded {1000 * residual_s:.6f} ms; the ledger says {1000 * entry.residual_s:.6f} ms"
             differ("residual", detail, number)
     starts_s = []
-    for one in (ledger, early):
+    for one in (ledger, early, told):
         one.finish(scan.last_s)  # what lacks after the last pulse tells of the start, too
         starts_s.append(one.start_s() if one.start_known else None)
     if scan.started and not any(start_s is not None and _same(start_s, scan.start_s) for start_s in starts_s):
