@@ -78,6 +78,10 @@ def _open(
 class Keeper(threading.Thread):
     """The thread. ``news`` brings, in order: probes of the connection, new connections, refusals.
 
+    Attributes:
+        opening: what is sent from now on may come by a connection that ``news`` has not brought yet, or that was
+            not taken from there; until the next ``seek`` if it brings it.
+
     Args:
         first: the connection that the session began with.
     """
@@ -92,6 +96,7 @@ class Keeper(threading.Thread):
         self._wanted = threading.Event()
         self._disconnected = False
         self._refused: set[str] = set()
+        self.opening = False
 
     def seek(self, disconnected: bool) -> None:
         """Look for the stream anew.
@@ -101,6 +106,7 @@ class Keeper(threading.Thread):
                 only silent: then it may wake up in its old connection, and only another sender is taken.
         """
         self._disconnected = disconnected
+        self.opening = False
         self._wanted.set()
 
     def rest(self) -> None:
@@ -142,14 +148,17 @@ class Keeper(threading.Thread):
             chosen = select(first.role, identity, candidates)
             check_same(chosen, first, names=False)
             raw = next(raw for raw, info in found if info.uid == chosen.uid)
+            self.opening = True
             fresh = _open(raw, first.role, first.kind, chosen, partial(check_same, first=first))
         except StreamError as error:
+            self.opening = False
             # said once for each reason, not with every look
             if str(error) not in self._refused:
                 self._refused.add(str(error))
                 self.news.put(error)
             return False
         if not self._wanted.is_set():  # the old one woke up while we were opening
+            self.opening = False
             return False
         self._retired, self._connection = self._connection, fresh
         self._wanted.clear()

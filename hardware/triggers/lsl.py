@@ -89,8 +89,10 @@ class LslEar:
         while not closing.is_set():
             inlet = self._hear_news(keeper, inlet, emit)
             looked_s = pylsl.local_clock()
-            if inlet is None or not inlet.samples_available():
-                listened(looked_s)  # of a stream that is lost, too: its notice has told that nothing can come
+            # of a stream that is lost, too, as its notice has told that nothing can come; but what comes while it is
+            # opened again waits there until this thread has it
+            if not (keeper.opening if inlet is None else inlet.samples_available()):
+                listened(looked_s)
             if inlet is None:
                 continue
             try:
