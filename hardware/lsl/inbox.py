@@ -22,8 +22,8 @@ class Inbox:
 
     Attributes:
         heard_monotonic_s: when the last message came.
-        heartbeat_s: what the newest heartbeat tells; None: there was none. All messages before it are taken by a
-            ``take`` that comes after reading this.
+        heartbeat: the newest; None: there was none. All messages before it are taken by a ``take`` that comes
+            after reading this.
     """
 
     def __init__(self, pipe: BinaryIO, limit_bytes: int) -> None:
@@ -35,7 +35,7 @@ class Inbox:
         self._closing = False
         self._changed = threading.Condition()
         self.heard_monotonic_s = time.monotonic()
-        self.heartbeat_s: float | None = None
+        self.heartbeat: messages.Heartbeat | None = None
         self._thread = threading.Thread(target=self._run, name="lsl-inbox", daemon=True)
         self._thread.start()
 
@@ -101,7 +101,7 @@ class Inbox:
             with self._changed:
                 self.heard_monotonic_s = time.monotonic()
                 if isinstance(message, messages.Heartbeat):
-                    self.heartbeat_s = message.time_s
+                    self.heartbeat = message
                 elif not self._closing:
                     self._queue.append((len(payload), message))
                     self._bytes += len(payload)

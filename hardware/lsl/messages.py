@@ -7,6 +7,7 @@ and text into these records.
 
 from __future__ import annotations
 
+import math
 import pickle
 import struct
 from dataclasses import dataclass
@@ -53,10 +54,12 @@ class Heartbeat:
     """From the child, where it has nothing else to say: its loop runs.
 
     Attributes:
-        time_s: when; from the trigger's process: everything that had come in by then has been said before.
+        time_s: when.
+        heard_until_s: from the trigger's process: everything that had come in by then has been said before.
     """
 
     time_s: float
+    heard_until_s: float = -math.inf
 
 
 def pack(message: Any) -> bytes:

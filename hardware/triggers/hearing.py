@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from closedloop.scan.ports import TriggerInfo
+from hardware.lsl.messages import Heartbeat
 from hardware.triggers.ear import BUTTONS, LACKING, Ear, Emit, Listened
 from hardware.triggers.listening import Listening
 
@@ -19,7 +20,7 @@ class Hearing:
     Args:
         ears: the trigger's first.
         emit: takes what they hear, from any of their threads.
-        listened: takes up to when everything on the trigger's path has been handed over.
+        listened: takes when the trigger's path was looked at, and up to when everything on it has been handed over.
         fail: takes the error of one that can't go on.
         response_keys: the subject's, which are left to the window where no ear hears a keyboard.
     """
@@ -28,7 +29,7 @@ class Hearing:
         self,
         ears: Sequence[Ear],
         emit: Emit,
-        listened: Listened,
+        listened: Callable[[Heartbeat], None],
         fail: Callable[[Exception], None],
         response_keys: Sequence[str] = (),
     ) -> None:

@@ -36,11 +36,8 @@ def run(pipe: BinaryIO, out: BinaryIO) -> int:
 
     start: Start = frames.unpack(payload)
 
-    def listened(until_s: float) -> None:
-        # behind the pulses in the same queue: whatever holds these up on their way holds this up, too
-        outbox.put(frames.Heartbeat(until_s))
-
-    hearing = Hearing(ears_for(start), outbox.put, listened, fail, start.response_keys)
+    # heartbeats come behind the pulses in the same queue: whatever holds these up on their way holds them up, too
+    hearing = Hearing(ears_for(start), outbox.put, outbox.put, fail, start.response_keys)
     try:
         outbox.put(Opened(hearing.open()))
     except Exception as error:  # noqa: BLE001 - whatever it was, the engine must hear it

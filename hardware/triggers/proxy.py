@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from closedloop.errors import ProcessDiedError
 from closedloop.ports import Clock
 from closedloop.protocol.sections.scan import Trigger
-from closedloop.scan.ports import TriggerDied, TriggerEvent, TriggerInfo, TriggerNotice
+from closedloop.scan.ports import Pulse, TriggerDied, TriggerEvent, TriggerInfo, TriggerNotice
 from hardware.clock import LslClock
 from hardware.lsl import messages as frames
 from hardware.lsl.child import IngestChild
 from hardware.lsl.inbox import Inbox
 from hardware.lsl.outbox import Outbox
 from hardware.triggers.messages import Opened, Start
-from hardware.triggers.quiet import HUNG_S, QUIET_S, QuietWatch
+from hardware.triggers.quiet import HUNG_S, QUIET_S, BehindWatch, QuietWatch
 
 _OPENING_S = 30.0  # on top of the wait for a stream: start of the process, opening of an inlet
 _CLOSING_S = 3.0
@@ -51,8 +51,8 @@ class TriggerReader:
         self._outbox: Outbox | None = None
         self._died = False
         self._limits_s = (quiet_s, hung_s)
-        self._watch = QuietWatch(*self._limits_s)
-        self._heard_until_s = -math.inf
+        self._watch, self._behind = QuietWatch(*self._limits_s), BehindWatch()
+        self._heard_until_s = self._sign_s = -math.inf
 
     @property
     def pid(self) -> int | None:
@@ -78,7 +78,8 @@ class TriggerReader:
         except BaseException:
             self.close()
             raise
-        self._watch, self._heard_until_s = QuietWatch(*self._limits_s), self._clock.now()
+        self._watch, self._behind = QuietWatch(*self._limits_s), BehindWatch()
+        self._heard_until_s = self._sign_s = self._clock.now()
         return info
 
     @property
@@ -90,13 +91,16 @@ class TriggerReader:
         """Return what came in since the last call, in order of arrival; never waits."""
         if self._inbox is None or self._child is None or self._died:
             return ()
-        if self._inbox.heartbeat_s is not None:  # first: what it speaks for is taken then
-            self._heard_until_s = max(self._heard_until_s, self._inbox.heartbeat_s)
+        if (heartbeat := self._inbox.heartbeat) is not None:  # first: what it speaks for is taken then
+            self._heard_until_s = max(self._heard_until_s, heartbeat.heard_until_s)
+            self._sign_s = max(self._sign_s, heartbeat.time_s)
         events: list[TriggerEvent] = []
         for message in self._inbox.take():
             if isinstance(message, frames.Failed):
                 events.append(self._death(str(message.error)))
                 return events
+            if isinstance(message, Pulse):
+                self._sign_s = max(self._sign_s, message.received_s)
             events.append(message)
         if self._inbox.ended:
             events.append(self._death(self._child.reason()))
@@ -135,13 +139,15 @@ class TriggerReader:
     def _news(self) -> list[TriggerEvent]:
         """Return what is to be said of the process itself, as it runs."""
         now_s = self._clock.now()
-        news = self._watch.look(now_s, self._heard_until_s)
+        news = self._watch.look(now_s, self._sign_s)
+        lag_s = self._sign_s - self._heard_until_s
+        events: list[TriggerEvent] = [_held_up(lag_s, now_s)] if self._behind.look(now_s, lag_s) else []
         if news is None:
-            return []
+            return events
         if news == "back":
             words = "listens again: pulses that came meanwhile are counted now, or are said to be missed."
             return [TriggerNotice(f"The trigger's reader {words}", now_s)]
-        deaf = f"has not listened for {now_s - self._heard_until_s:.1f} s, though it runs"
+        deaf = f"has not listened for {now_s - self._sign_s:.1f} s, though it runs"
         if news == "hung":
             return [self._death(f"the trigger process {deaf}")]
         words = "pulses may come in late, and until it listens again no silence is held against the scanner."
@@ -150,6 +156,14 @@ class TriggerReader:
     def _death(self, reason: str) -> TriggerDied:
         self._died = True
         return TriggerDied(reason, self._clock.now())
+
+
+def _held_up(lag_s: float, now_s: float) -> TriggerNotice:
+    words = (
+        f"The trigger's reader is held up again and again: what lacks, a stop too, is told some {lag_s:.1f} s later than "
+        "it could be. Other programs keep this computer too busy."
+    )
+    return TriggerNotice(words, now_s)
 
 
 def _no_answer(found: str) -> ProcessDiedError:

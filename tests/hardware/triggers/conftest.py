@@ -17,6 +17,7 @@ from closedloop.protocol.sections.scan import Scanner
 from closedloop.scan.ports import TriggerDied, TriggerEvent, TriggerInfo, TriggerSource
 from hardware.clock import LslClock, VirtualClock
 from hardware.display import virtual_display
+from hardware.lsl.messages import Heartbeat
 from hardware.scanner.keyboard import KeyboardOutput
 from hardware.scanner.marker_stream import MarkerStreamOutput
 from hardware.scanner.output import Output, Sent
@@ -143,8 +144,8 @@ class InProcess:
             self._hearing.close()
         self._heard.clear()
 
-    def _listened(self, until_s: float) -> None:
-        self._listened_s = until_s
+    def _listened(self, heartbeat: Heartbeat) -> None:
+        self._listened_s = heartbeat.heard_until_s
 
     def _failed(self, error: Exception) -> None:
         self._heard.append(TriggerDied(str(error), pylsl.local_clock()))

@@ -13,17 +13,22 @@ import pytest
 from closedloop.protocol.sections.scan import Trigger
 from closedloop.scan.ports import Pulse, TriggerDied, TriggerEvent, TriggerNotice
 from hardware.clock import LslClock
+from hardware.lsl.messages import Heartbeat
 from hardware.scanner.pseudo_serial import PseudoSerialOutput
 from hardware.triggers import TriggerReader
 from hardware.triggers.ear import CHECK_S
 from hardware.triggers.listening import DEAF_S, LONGEST_S, Listening
-from hardware.triggers.quiet import QuietWatch
+from hardware.triggers.quiet import CATCH_UP_S, BehindWatch, QuietWatch
 
 SOON_S = 0.05  # within 0.1 TR of a TR of 0.5 s: the room that a missed pulse leaves between 1.4 and 1.5 TR
 
 
 def told(looks_s: list[float]) -> list[float]:
-    heard: list[float] = []
+    return list(dict.fromkeys(heartbeat.heard_until_s for heartbeat in heartbeats(looks_s)))
+
+
+def heartbeats(looks_s: list[float]) -> list[Heartbeat]:
+    heard: list[Heartbeat] = []
     listening = Listening(heard.append)
     for look_s in looks_s:
         listening.nothing_waits(look_s)
@@ -47,6 +52,45 @@ def test_an_ear_that_was_held_up_listens_for_as_long_before_it_speaks_again(away
     assert heard_s[0] == 10.0
     sure_s = back_s + min(away_s, LONGEST_S)
     assert sure_s <= heard_s[1] <= sure_s + CHECK_S
+
+
+def stuttering(listens_s: float, away_s: float, for_s: float) -> list[float]:
+    looks_s, at_s = [], 10.0
+    while at_s < 10 + for_s:
+        looks_s += (at_s + np.arange(0, listens_s, CHECK_S)).tolist()
+        at_s += listens_s + away_s
+    return looks_s
+
+
+@pytest.mark.parametrize(("listens_s", "away_s"), [(0.2, 0.25), (0.02, 0.25), (0.1, 1.0)])
+def test_an_ear_that_is_held_up_again_and_again_is_late_and_neither_mute_nor_taken_for_dead(
+    listens_s: float, away_s: float
+) -> None:
+    said = heartbeats(stuttering(listens_s, away_s, 60.0))
+    lags_s = [heartbeat.time_s - heartbeat.heard_until_s for heartbeat in said]
+    assert max(lags_s) < 12
+    assert said[-1].heard_until_s > 60
+    quiet, behind = QuietWatch(), BehindWatch()
+    news: list[tuple[float, str]] = []
+    told, at = [], 0
+    for now_s in np.arange(10, 70, 0.01).tolist():
+        while at + 1 < len(said) and said[at + 1].time_s <= now_s:
+            at += 1
+        if what := quiet.look(now_s, said[at].time_s):
+            news.append((now_s, what))
+        if behind.look(now_s, lags_s[at]):
+            told.append(now_s)
+    assert news == []
+    assert len(told) == 1
+    assert told[0] < 10 + 3 * CATCH_UP_S
+
+
+@pytest.mark.parametrize("away_s", [0.25, 3.0, 20.0])
+def test_an_ear_that_was_held_up_once_is_not_said_to_be_so_again_and_again(away_s: float) -> None:
+    looks_s = np.arange(0, 60, CHECK_S)
+    said = heartbeats([look_s for look_s in looks_s.tolist() if not 10 < look_s < 10 + away_s])
+    watch = BehindWatch()
+    assert not any(watch.look(one.time_s, one.time_s - one.heard_until_s) for one in said)
 
 
 def test_a_look_that_is_a_little_late_is_no_hold_up() -> None:
