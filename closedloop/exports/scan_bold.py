@@ -10,7 +10,7 @@ from typing import Any
 from closedloop.exports.scan_earlier import TIMING, VOLUME_S
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.scan.recorded import RecordedScan, task_words
-from closedloop.scan.run_tr import run_tr
+from closedloop.scan.run_tr import is_crowded, run_tr
 
 
 def repetition_time_s(scan: RecordedScan, protocol: ScanProtocol) -> tuple[float, str]:
@@ -61,7 +61,7 @@ def bold_sidecar(scan: RecordedScan, protocol: ScanProtocol, *, stand_in: bool) 
     told["NumberOfVolumesDiscardedByUser"] = 0
     told["TriggeredRepetitionTime"] = {
         "Nominal": scanner.tr_s,
-        "Fitted": scan.ledger.get("tr_fitted_s"),
+        "Fitted": None if is_crowded(scan) else scan.ledger.get("tr_fitted_s"),
         "Source": source,
     }
     told["TriggeredVolumes"] = {"Expected": scan.volumes, "Seen": scan.ledger.get("stored_volumes_seen")}

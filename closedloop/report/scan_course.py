@@ -13,7 +13,7 @@ from closedloop.protocol.scan import ScanProtocol
 from closedloop.report.words import count, decimals, listed, times
 from closedloop.scan.judge import FARTHEST_FRAMES
 from closedloop.scan.recorded import RecordedScan
-from closedloop.scan.run_tr import run_tr
+from closedloop.scan.run_tr import is_crowded, run_tr
 from closedloop.scan.settled import SettledScan, settle
 
 ODD = {
@@ -91,9 +91,9 @@ class ScanCourse:
 
     @property
     def tr_fitted_s(self) -> float:
-        """By its pulses; NaN if there were too few."""
+        """By its pulses; NaN if there were too few, or so many that they are no measure."""
         fitted = self.scan.ledger.get("tr_fitted_s")
-        return float("nan") if fitted is None else float(fitted)
+        return float("nan") if fitted is None or is_crowded(self.scan) else float(fitted)
 
 
 def courses(scans: Sequence[RecordedScan], protocol: ScanProtocol) -> list[ScanCourse]:
@@ -193,7 +193,13 @@ def _faults(course: ScanCourse, protocol: ScanProtocol) -> list[str]:
             if ending.get("sure")
             else "Its first pulse may have been missed: count the volumes of its images (see below)."
         )
-    faults += _told_faults(scan)
+    every_s = _crowded_every_s(scan)
+    if every_s is not None:
+        faults.append(
+            f"Its pulses came every {every_s:.3f} s, which is not how the protocol has them: they are slices, or the "
+            "TR was another. See what was said of it when it was found, below."
+        )
+    faults += _told_faults(scan, crowded=every_s is not None)
     before = int((course.missing_s < 0).sum())
     if before:
         faults.append(f"{count(before, 'pulse')} before the first stored volume did not come.")
@@ -204,7 +210,7 @@ def _faults(course: ScanCourse, protocol: ScanProtocol) -> list[str]:
             " against the volumes."
         )
     numbers = {verdict: n for verdict in ("extra", "human") if (n := len(course.odd_s.get(verdict, ())))}
-    if numbers:
+    if numbers and every_s is None:
         odd = listed([count(n, *ODD[verdict]) for verdict, n in numbers.items()])
         faults.append(f"There {_was(sum(numbers.values()))} {odd}.")
     faults += _shown_faults(course)
@@ -220,7 +226,13 @@ def _off_words(scan: SettledScan) -> str:
     )
 
 
-def _told_faults(scan: RecordedScan) -> list[str]:
+def _crowded_every_s(scan: RecordedScan) -> float | None:
+    """Return how far apart its pulses were, if more came than the protocol knows of; None if not."""
+    told = [one["detail"] for one in scan.findings if "pulses_every_s" in (one.get("detail") or {})]
+    return float(told[-1]["pulses_every_s"]) if told else None
+
+
+def _told_faults(scan: RecordedScan, *, crowded: bool) -> list[str]:
     """Return what was found of the whole sequence while it ran, where counts and fit of the pulses look well."""
     faults, jumps_s = [], []
     for one in scan.findings:
@@ -232,7 +244,7 @@ def _told_faults(scan: RecordedScan) -> list[str]:
                 f"The scanner was running already: {count(int(one['count']), 'pulse')} came before the run was"
                 " armed, so that its first volume is not the sequence's first."
             )
-        elif "expected_pulses" in detail:
+        elif "expected_pulses" in detail and not crowded:
             faults.append(
                 f"More pulses came than the {detail['expected_pulses']:,} of the protocol: the sequence makes more,"
                 " or the first one that was counted was not the scanner's, and everything was shown too early."

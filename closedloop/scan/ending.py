@@ -166,6 +166,15 @@ def number_taken_back(pulse: int, time_s: float) -> PulseFinding:
     return PulseFinding("first_missed", time_s, words, count=0, pulse=pulse, volume=0)
 
 
+def number_of_crowd(pulse: int, time_s: float) -> PulseFinding:
+    """Take back what a number told, as it may count the slices."""
+    words = (
+        "What the first marker's number told of pulses before it is taken back: the pulses are more than the "
+        "protocol's, so that their numbers don't count volumes. The start that was reckoned by it is kept, and is in doubt."
+    )
+    return PulseFinding("first_missed", time_s, words, count=0, pulse=pulse)
+
+
 def pattern_finding(found: dict[str, Any], pulse: int, time_s: float) -> PulseFinding:
     """Say what ``by_pattern`` found."""
     short, reading = found["pulses_short"], found["readings"][0]

@@ -65,6 +65,7 @@ class PulseLedger:
         self._off_s: deque[float] = deque(maxlen=2)  # pulses since the last one on the grid
         self._gaps: deque[int] = deque(maxlen=_EVEN_GAPS)
         self._pulses = 0
+        self._heard_s = -math.inf  # stamp of the latest pulse, whatever it was taken for
         self._first_pulse_s: float | None = None
         self._start_s: float | None = None
         self._first_missed: dict[str, Any] | None = None
@@ -134,13 +135,14 @@ class PulseLedger:
         """
         number = self._pulses
         self._pulses += 1
+        self._heard_s = max(self._heard_s, pulse.time_s)
         findings: list[PulseFinding] = []
         if self._finished:
             entry = PulseEntry(number, "after", None, math.nan)
         else:
             crowded = self._crowd.feed(pulse.time_s)
             entry, findings = (self._place if self._sequence.times_s else self._begin)(number, pulse)
-            if crowded is not None:
+            if crowded is not None and self._crowd.found is crowded:  # no other grid was found for them
                 entry, findings = self._crowded(crowded, entry, findings, pulse.time_s)
         self._counts[entry.verdict] += 1
         return entry, self._noted(findings)
@@ -207,10 +209,9 @@ class PulseLedger:
             return self._relock(Relock("stray_start", (0,), (time_s,)), number, time_s)
         if (shift := slices_missed(sequence, gap_s)) > 0:
             return self._shift(shift, number, time_s)
-        spacing_s = self._crowd.spacing_s
-        if slot >= self._grid.total and not self._is_of_last(time_s, spacing_s):
+        if slot >= self._grid.total and not self._is_of_last(time_s):
             return PulseEntry(number, "after", None, residual_s), self._beyond(number, time_s)
-        fits = sequence.free_for(slot, time_s, pulse.uncertainty_s, spacing_s)
+        fits = sequence.free_for(slot, time_s, pulse.uncertainty_s, self._crowd.window_s)
         if self._off_s or not fits:
             off_s = (*self._off_s, time_s)
             relock = find_relock(sequence, off_s, lone=self._lone())
@@ -223,7 +224,9 @@ class PulseLedger:
             findings += taken_back
             if taken_back and self._told >= self._grid.total - 1:
                 findings += self._fell_short(time_s)
-            findings += self._judge.judge(sequence.running, number, time_s, self._grid.volume_of(slot))
+            if self._counts["extra"] + self._counts["human"] < len(sequence.times_s):
+                # else what stands on the places may stand there by chance
+                findings += self._judge.judge(sequence.running, number, time_s, self._grid.volume_of(slot))
             return self._entry(number, slot, residual_s), findings
         self._off_s.append(time_s)
         verdict = pulse_words.stray_kind(self._scanner)
@@ -231,9 +234,10 @@ class PulseLedger:
         stray = pulse_words.stray(verdict, number, time_s, error_s, self._grid, slot)
         return PulseEntry(number, verdict, None, residual_s), self._news(stray)
 
-    def _is_of_last(self, time_s: float, spacing_s: float) -> bool:
+    def _is_of_last(self, time_s: float) -> bool:
         """Return whether a pulse is one of several in the last TR, rather than one after it."""
-        return self._crowd.holds and time_s < self._sequence.due_s(self._grid.total) - WIDEST * spacing_s
+        found = self._crowd.found
+        return found is not None and time_s < self._sequence.due_s(self._grid.total) - found.spacing_s / 2
 
     def _news(self, finding: PulseFinding) -> list[PulseFinding]:
         """Return a finding about a pulse without a place, unless it was told of all that are like it."""
@@ -308,34 +312,47 @@ class PulseLedger:
             step_s = (relock.times_s[-1] - relock.times_s[0]) / (relock.slots[-1] - relock.slots[0])
             tr_s *= step_s / self._grid.interval_s
             self._judge.tr_told = True
+            self._crowd.stands_on(step_s)
         pulses = dict(zip(relock.slots, relock.times_s, strict=True))
-        return self._move(pulses, tr_s, number, finding, keep=relock.why != "stray_start")
+        entry, moving = self._move(pulses, tr_s, number, keep=relock.why != "stray_start")
+        return entry, [finding, *moving]
 
     def _crowded(
         self, crowded: Crowded, entry: PulseEntry, findings: list[PulseFinding], time_s: float
     ) -> _Told:
         """Tell that more pulses come than there are places, and let those stand there that are of these places."""
-        told = pulse_words.crowded(crowded, entry.pulse, time_s, self._grid)
-        pulses = self._sequence.anew(crowded.times_s, crowded.spacing_s, crowded.share or 1)
-        if pulses.items() <= self._sequence.times_s.items():
-            return entry, [*findings, told]
+        sequence, number = self._sequence, entry.pulse
+        findings = [*findings, pulse_words.crowded(crowded, number, time_s, self._grid)]
+        if self._first_missed is not None and self._first_missed["by"] == "number":
+            self._first_missed = None
+            findings.append(ending.number_of_crowd(number, time_s))
         tr_s = self._grid.tr_s
-        if crowded.share is None:
-            tr_s *= crowded.spacing_s / self._grid.interval_s
-            self._judge.tr_told = True
-        moved, told_too = self._move(pulses, tr_s, entry.pulse, told, keep=True)
-        return moved if time_s in pulses.values() else entry, [*findings, *told_too]
+        if crowded.burst is not None:
+            pulses = sequence.anew_from_bursts(crowded.times_s)
+        else:
+            # slices at the protocol's places tell a TR that is one by their number alone
+            self._judge.tr_told = self._judge.drift_told = True
+            pulses = sequence.anew(crowded.times_s, crowded.spacing_s, crowded.share or 1)
+            if crowded.share is None:
+                tr_s *= crowded.spacing_s / self._grid.interval_s
+                self._crowd.stands_on(crowded.spacing_s)
+        if not pulses or pulses == {slot: at for slot, at in sequence.times_s.items() if slot >= min(pulses)}:
+            return entry, findings
+        moved, moving = self._move(pulses, tr_s, number, keep=True)
+        if time_s not in sequence.times_s.values():
+            moved = PulseEntry(number, pulse_words.stray_kind(self._scanner), None, math.nan)
+        return moved, findings + moving
 
     def _shift(self, shift: int, number: int, time_s: float) -> _Told:
         pulses = {slot + shift: slot_s for slot, slot_s in self._sequence.times_s.items()}
         pulses[self._grid.slices] = time_s
         self._first_missed = ending.by_pattern(shift, self._grid, self._first_pulse_s)
         finding = ending.pattern_finding(self._first_missed, number, time_s)
-        return self._move(pulses, self._grid.tr_s, number, finding, keep=False)
+        entry, moving = self._move(pulses, self._grid.tr_s, number, keep=False)
+        return entry, [finding, *moving]
 
-    def _move(
-        self, pulses: dict[int, float], tr_s: float, number: int, finding: PulseFinding, *, keep: bool
-    ) -> _Told:
+    def _move(self, pulses: dict[int, float], tr_s: float, number: int, *, keep: bool) -> _Told:
+        """Let the sequence go on from pulses in other slots; return the last one's entry, and what is taken back."""
         taken_back = self._silence_ended(number, max(pulses.values()))
         self._sequence.move(pulses, tr_s, keep=keep)
         self._told = self._sequence.last
@@ -343,7 +360,7 @@ class PulseLedger:
         self._off_s.clear()
         self._gaps.clear()
         self._keep_start()
-        return self._entry(number, self._sequence.last, math.nan), [finding, *taken_back]
+        return self._entry(number, self._sequence.last, math.nan), taken_back
 
     # absence
 
@@ -359,12 +376,14 @@ class PulseLedger:
             return []  # within a volume of slices the first that lacks is told, and then all that lacked
         self._told = slot - 1
         findings = []
-        if lacking < enough or self._grid.slices == 1:
+        # a scanner whose pulses come, if not where they are due, has not stopped
+        self._stopped = lacking >= enough and now_s - self._heard_s >= self._grid.tr_s
+        if not self._stopped or self._grid.slices == 1:
             findings.append(pulse_words.missed(range(first, slot), now_s, self._grid, last_s, None))
-        if lacking >= enough:
-            self._stopped = True
-            seen = len(self._sequence.times_s)
-            findings.append(pulse_words.stopped(lacking, now_s, self._grid, last, last_s, seen))
+        if self._stopped:
+            findings.append(
+                pulse_words.stopped(lacking, now_s, self._grid, last, self._heard_s, self._pulses)
+            )
         self._keep_start()
         if self._stopped or slot == self._grid.total:
             findings += self._fell_short(now_s)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-_LAST_NUMBER = re.compile(
-    r"(?<!\d)(\d{1,18})\W*$"
-)  # no count of pulses is longer, but a comment's digits may be
+# no count of pulses is longer or has a fraction, but a comment's number may
+_LAST_NUMBER = re.compile(r"(?<![\d.,])(\d{1,18})\W*$")
 
 
 def number_in(mark: str) -> int | None:

@@ -84,17 +84,26 @@ def came_after_all(pulse: int, time_s: float, grid: Grid, slot: int) -> PulseFin
     return PulseFinding("missed", time_s, words, count=0, pulse=pulse, volume=volume)
 
 
-def stopped(lacking: int, now_s: float, grid: Grid, last: int, last_s: float, seen: int) -> PulseFinding:
-    """So many pulses in a row did not come that the scanner must have stopped."""
-    silent_s = now_s - last_s
+def stopped(lacking: int, now_s: float, grid: Grid, last: int, heard_s: float, pulses: int) -> PulseFinding:
+    """So many pulses in a row did not come that the scanner must have stopped.
+
+    Args:
+        lacking: how many.
+        now_s: when it became known.
+        grid: of the sequence.
+        last: slot of the last pulse that stood in one.
+        heard_s: stamp of the last pulse of all.
+        pulses: how many came in all.
+    """
+    silent_s = now_s - heard_s
     volume = grid.volume_of(last)
     words = (
         f"The scanner has stopped: no pulse for {silent_s:.1f} s, {lacking} were due; "
         f"{_volume(volume)} was the last."
     )
-    if seen == 1:
+    if pulses == 1:
         words += " Only one pulse ever came: it may not have been the scanner's."
-    detail = {"silent_s": silent_s, "silent_tr": silent_s / grid.tr_s, "last_pulse_s": last_s}
+    detail = {"silent_s": silent_s, "silent_tr": silent_s / grid.tr_s, "last_pulse_s": heard_s}
     return PulseFinding("stopped", now_s, words, count=lacking, volume=volume, detail=detail)
 
 
@@ -133,8 +142,8 @@ def relocked(
     if relock.why == "stray_start":
         shift_s = begin_s - last_s
         words = (
-            f"The first pulse was not the scanner's: the sequence began {shift_s:.3f} s later, and volumes "
-            "are counted from there. "
+            f"The first pulse was not the scanner's: the sequence began {shift_s:.3f} s after the start that was "
+            "believed, and volumes are counted from there. "
         )
         words += (
             "The run's onsets still count from the start that was believed."
@@ -164,25 +173,25 @@ def crowded(found: Crowded, pulse: int, time_s: float, grid: Grid) -> PulseFindi
     """More pulses come than the protocol knows of, regularly."""
     every_s, interval_s = found.spacing_s, grid.interval_s
     words = f"Pulses come every {every_s:.3f} s, where the protocol has one every {interval_s:g} s: "
-    if grid.slices > 1:
-        words += (
-            f"a volume has about {round(grid.slices * interval_s / every_s)} slices and not {grid.slices}"
-        )
-    elif found.burst is not None:
+    if found.burst is not None:
         words = (
             f"In each TR come {found.burst} pulses, {every_s:.3f} s apart, where the protocol has one: the scanner "
             f"sends one a slice (pulse_per: slice, slices: {found.burst}, acquisition_s: "
-            f"{found.burst * every_s:.3f}), or each of its pulses is heard {found.burst} times (a larger debounce_ms)"
+            f"{found.burst * every_s:.3f}), or each of its pulses is heard {found.burst} times."
         )
-    elif found.share is not None and found.lasts:
-        words += f"the scanner sends one a slice (pulse_per: slice, slices: {found.share})"
+    elif grid.slices > 1:
+        slices = round(grid.slices * interval_s / every_s)
+        words += f"a volume has about {slices} slices and not {grid.slices}, or the TR is another."
+    elif found.share is not None:
+        words += (
+            f"the scanner sends one a slice (pulse_per: slice, slices: {found.share}), or the TR is another."
+        )
     else:
-        words += "the scanner sends one a slice (pulse_per: slice)"
-    words += "." if found.burst is not None else ", or the TR is another."
-    if found.share is None:
+        words += "the scanner sends one a slice (pulse_per: slice), or the TR is another."
+    if found.burst is None and found.share is None:
         words += " From now on each is counted as one of the sequence's."
     else:
-        words += " They are counted by the protocol; those between its places are recorded, but not told one by one."
+        words += " Volumes are counted by the protocol's TR; what comes between is recorded, but not told one by one."
     detail = {"tr_nominal_s": grid.tr_s, "pulses_every_s": every_s, "pulses_in_burst": found.burst}
     return PulseFinding("tr_off", time_s, words, pulse=pulse, detail=detail)
 

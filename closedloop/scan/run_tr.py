@@ -50,7 +50,7 @@ def run_tr(scan: RecordedScan, protocol: ScanProtocol) -> RunTr:
     fitted_s = scan.ledger.get("tr_fitted_s")
     if fitted_s is None:
         return RunTr(scanner.tr_s, "untold")
-    if _is_crowded(scan):
+    if is_crowded(scan):
         return RunTr(scanner.tr_s, "unsure")
     if abs(fitted_s - scanner.tr_s) <= scanner.tr_tolerance * scanner.tr_s:
         return RunTr(scanner.tr_s, "agrees")
@@ -64,7 +64,7 @@ def run_tr(scan: RecordedScan, protocol: ScanProtocol) -> RunTr:
     return RunTr(scanner.tr_s, "unsure")
 
 
-def _is_crowded(scan: RecordedScan) -> bool:
+def is_crowded(scan: RecordedScan) -> bool:
     """Return whether more pulses came than the protocol has places for, which may be slices or volumes."""
     if any("pulses_every_s" in (one.get("detail") or {}) for one in scan.findings):
         return True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 from closedloop.scan.fit import SETTLED, RunningFit, TrFit
 from closedloop.scan.grid import Grid
@@ -19,6 +21,8 @@ UNSETTLED_JITTERS = 8
 
 SURE = 7
 """Standard deviations that a pulse may be off; the deviation itself is known from few pulses at first."""
+
+Narrowed: TypeAlias = Callable[[float, float], tuple[float, float]]
 
 
 class Sequence:
@@ -71,11 +75,10 @@ class Sequence:
             tr_s: about what the TR is.
             keep: leave the pulses before them in their slots.
         """
-        if not keep:
-            self.times_s.clear()
-            self.last = -1
-        self.running = self._fit_of(tr_s)
         self.fit_from = min(pulses)
+        self.times_s = {slot: at_s for slot, at_s in self.times_s.items() if keep and slot < self.fit_from}
+        self.last = max(self.times_s, default=-1)
+        self.running = self._fit_of(tr_s)
         for slot, time_s in sorted(pulses.items()):
             self.take(slot, time_s)
 
@@ -91,6 +94,21 @@ class Sequence:
         first_s = next((time_s for time_s in times_s if time_s in slots), self.last_s)
         steps = {round((time_s - first_s) / step_s): time_s for time_s in times_s if time_s >= first_s}
         standing = {slots[first_s] + step // share: steps[step] for step in steps if step % share == 0}
+        return self._within(standing)
+
+    def anew_from_bursts(self, firsts_s: tuple[float, ...]) -> dict[int, float]:
+        """Return stamps by slot for volumes that follow each other, each by the first of its several pulses.
+
+        Args:
+            firsts_s: their stamps.
+        """
+        first = min(self.times_s)
+        off_s = firsts_s[0] - self.times_s[first]
+        if off_s > 0:  # what was heard first was of an earlier volume, though maybe not its first pulse
+            first += max(1, math.ceil((off_s - self.slack_s) / self.grid.tr_s))
+        return self._within({first + number: time_s for number, time_s in enumerate(firsts_s)})
+
+    def _within(self, standing: dict[int, float]) -> dict[int, float]:
         return {slot: time_s for slot, time_s in standing.items() if slot < self.grid.total}
 
     def nearest(self, time_s: float) -> int:
@@ -113,18 +131,22 @@ class Sequence:
         places = self.grid.position(slot) - self.grid.position(self.grid.start)
         return time_s - fit.start_s - fit.tr_s * places
 
-    def free_for(self, slot: int, time_s: float, uncertainty_s: float, spacing_s: float = math.inf) -> bool:
+    def free_for(
+        self, slot: int, time_s: float, uncertainty_s: float, narrowed: Narrowed | None = None
+    ) -> bool:
         """Return whether a pulse may stand in a slot: nothing does, and it is near enough.
 
         Args:
             slot: asked for.
             time_s: the pulse's stamp.
             uncertainty_s: of the stamp.
-            spacing_s: from one pulse to the next, if they come more closely than the slots are.
+            narrowed: makes of how early and late it may be, in seconds, how much it really may.
         """
         if slot < 0 or slot in self.times_s:
             return False
-        early_s, late_s = self._window_s(slot, uncertainty_s, spacing_s)
+        early_s, late_s = self._window_s(slot, uncertainty_s)
+        if narrowed is not None:
+            early_s, late_s = narrowed(early_s, late_s)
         return -early_s <= time_s - self.due_s(slot) <= late_s
 
     def volumes(self, first: int = 0) -> int:
@@ -134,13 +156,13 @@ class Sequence:
     def _fit_of(self, tr_s: float) -> RunningFit:
         return RunningFit(tr_s, self.jitter_s, 0 if self.grid.uniform else self.grid.slices)
 
-    def _window_s(self, slot: int, uncertainty_s: float, spacing_s: float) -> tuple[float, float]:
+    def _window_s(self, slot: int, uncertainty_s: float) -> tuple[float, float]:
         """Return by how much a pulse may be early and late for a slot."""
         late_s = LATE * self.grid.interval_s
         early_s = self._early_s(slot)
         if math.isfinite(uncertainty_s):
             early_s += uncertainty_s
-        widest_s = WIDEST * min(self.grid.interval_s, spacing_s)
+        widest_s = WIDEST * self.grid.interval_s
         return min(early_s, widest_s), min(max(early_s, late_s), widest_s)
 
     def _early_s(self, slot: int) -> float:

@@ -55,8 +55,8 @@ class NumberedOnly:
                 else f"None with a number has come for {now_s - self._pulse_s:.0f} s."
             )
             words += (
-                f" {since} If '{shown}' is the scanner's pulse, set scanner.trigger.numbered_from to null and "
-                f"scanner.trigger.marker to '{shown}'."
+                f" {since} If that is the scanner's pulse, set scanner.trigger.numbered_from to null, and "
+                "scanner.trigger.marker to what all its pulses send (null: any marker is one)."
             )
         if new and len(self._told) == MOST_TOLD:
             words += " Other markers without a number are told of only while no pulses come."

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scan_session_factory import Attempt, ScanPlan, protocol_of, write_scan_session
 
-from closedloop.exports.scan_bold import repetition_time_s
+from closedloop.exports.scan_bold import bold_sidecar, repetition_time_s
 from closedloop.protocol.scan import ScanProtocol
 from closedloop.report.scan_course import courses
 from closedloop.scan.ledger import PulseLedger
@@ -36,12 +36,23 @@ class Recorded:
             Pulse(armed_s + time_s, 0.0005, armed_s + time_s, armed_s + time_s + 0.001, "5")
             for time_s in times_s
         ]
-        findings = []
+        findings, rows = [], []
         for pulse in pulses:
             findings += ledger.tick(pulse.received_s)
-            findings += ledger.feed(pulse)[1]
-        told = [{"finding": one.kind, "count": one.count, "detail": dict(one.detail)} for one in findings]
-        table = pd.DataFrame([vars(pulse) for pulse in pulses])
+            entry, told_by_it = ledger.feed(pulse)
+            findings += told_by_it
+            rows.append({**vars(pulse), **vars(entry)})
+        told = [
+            {
+                "finding": one.kind,
+                "time_s": one.time_s,
+                "count": one.count,
+                "words": one.words,
+                "detail": dict(one.detail),
+            }
+            for one in findings
+        ]
+        table = pd.DataFrame(rows).astype({"volume": "Int64"})
         return replace(self.scan, pulses=table, ledger=ledger.summary(), findings=tuple(told))
 
 
@@ -113,3 +124,10 @@ def test_several_pulses_a_tr_are_no_measure_of_it(recorded: Recorded, a_tr: int)
     scan = recorded.hearing([1 + tr_s / a_tr * number for number in range(20 * a_tr)])
     assert run_tr(scan, recorded.protocol).verdict == "unsure"
     assert repetition_time_s(scan, recorded.protocol)[0] == tr_s
+    sidecar = bold_sidecar(scan, recorded.protocol, stand_in=False)
+    assert sidecar["TriggeredRepetitionTime"]["Fitted"] is None
+    (course,) = courses([scan], recorded.protocol)
+    assert np.isnan(course.tr_fitted_s)
+    (fault,) = (fault for fault in course.faults if "Its pulses came every" in fault)
+    assert f"every {tr_s / a_tr:.3f} s" in fault
+    assert not any("person" in fault or "makes more" in fault for fault in course.faults)
