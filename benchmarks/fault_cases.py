@@ -333,7 +333,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "sparse slices unknown to the protocol",
         lambda _rng, _n, _tr: ScannerFaults(),
-        {"tr_off": 1, "extra": 12, "human": 12, "doubled": 12},
+        {"tr_off": 1, "extra": 24, "human": 24, "doubled": 24},
         ("tr_off",),
         "start",
         layout=Layout(slices=5, busy=0.5, told=False),
@@ -398,14 +398,13 @@ def _is_of(finding: PulseFinding, volume: int) -> bool:
 
 
 def _miscounted(sent: Sequence[Sent], heard: Heard) -> int:
-    """Count wrong volume numbers, by pulse, each entry held against the pulse sent nearest to it."""
+    """Count wrong and lacking volume numbers, by pulse."""
     true = [pulse for pulse in sent if pulse.kind in ("volume", "dummy")]
     # a whole volume that was not heard can't be known; slices of one are
     first = min(pulse.volume for pulse in sent if pulse.volume is not None)
     numbers = {}
-    for entry, time_s in heard.entries:
-        nearest = min(sent, key=lambda pulse: abs(pulse.time_s - time_s))
-        numbers[id(nearest)] = entry.volume
+    for entry, pulse in _pairs(sent, heard):
+        numbers[id(pulse)] = entry.volume
     wrong = 0
     began = False
     for pulse in sent:
@@ -418,6 +417,16 @@ def _miscounted(sent: Sequence[Sent], heard: Heard) -> int:
         elif began:
             wrong += said is not None
     return wrong
+
+
+def _pairs(sent: Sequence[Sent], heard: Heard) -> list[tuple[PulseEntry, Sent]]:
+    """Return each entry with the pulse that it is of: by their order, or if some went unheard, the nearest."""
+    if len(sent) == len(heard.entries):
+        entries = sorted(heard.entries, key=lambda pair: pair[1])
+        return [(entry, pulse) for (entry, _), pulse in zip(entries, sent, strict=True)]
+    return [
+        (entry, min(sent, key=lambda pulse: abs(pulse.time_s - time_s))) for entry, time_s in heard.entries
+    ]
 
 
 def table(results: dict[tuple[str, str], list[Outcome]]) -> str:

@@ -13,6 +13,9 @@ LATE = 0.2
 """A stamp may be late by this share of the pulses' interval where its place is free: a reader that had to wait
 for the processor stamps late, never early."""
 
+LATE_S = 0.1
+"""And by so many seconds however short the interval: for how long the processor is taken away does not go by it."""
+
 WIDEST = 0.4
 """Of the interval: a pulse that is off by more belongs to no place rather than to the nearest."""
 
@@ -60,6 +63,10 @@ class Sequence:
     def slack_s(self) -> float:
         """By how much two intervals may differ, or a pulse be off, before the jitter is known."""
         return UNSETTLED_JITTERS * self.jitter_s
+
+    @property
+    def _late_s(self) -> float:
+        return max(LATE * self.grid.interval_s, LATE_S)
 
     def take(self, slot: int, time_s: float) -> None:
         """Let a pulse stand in a slot."""
@@ -158,7 +165,7 @@ class Sequence:
 
     def _window_s(self, slot: int, uncertainty_s: float) -> tuple[float, float]:
         """Return by how much a pulse may be early and late for a slot."""
-        late_s = LATE * self.grid.interval_s
+        late_s = self._late_s
         early_s = self._early_s(slot)
         if math.isfinite(uncertainty_s):
             early_s += uncertainty_s
@@ -171,5 +178,5 @@ class Sequence:
             return max(3 * self.jitter_s, SURE * running.spread_s(x))
         if running.n == 1 or running.farthest_s > self.slack_s:
             # one of so few may be late, or the TR another: against either the next is early
-            return max(self.slack_s, LATE * self.grid.interval_s)
+            return max(self.slack_s, self._late_s)
         return self.slack_s + running.held_s(x)

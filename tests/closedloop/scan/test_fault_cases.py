@@ -14,7 +14,7 @@ WORST = {
     "the pulse": 0.1,
     "first volume": 1.5,
     "second volume": 0.1,
-    "start": 6.0,
+    "start": 8.0,
     "volumes": 10,
 }
 

@@ -76,3 +76,18 @@ def test_a_stray_first_pulse_is_told_with_what_it_means_for_the_start(dummies: i
     assert ("its start will be the right one" in words) == right
     assert ("still count from the start that was believed" in words) == (not right)
     assert (done.ledger.start_s() == ZERO_S + 2.0 * dummies) == right
+
+
+@pytest.mark.parametrize("place", [0, 3, 5, 17])
+@pytest.mark.parametrize("late_s", [0.03, 0.05, 0.07])
+@pytest.mark.parametrize("acquisition_s", [1.0, None])
+def test_a_slice_that_is_late_by_a_third_of_their_interval_is_its_own(
+    place: int, late_s: float, acquisition_s: float | None
+) -> None:
+    section = scanner(pulse_per="slice", slices=5, acquisition_s=acquisition_s, debounce_ms=50)
+    step_s = (acquisition_s or 2.0) / 5
+    times_s = [2.0 * volume + step_s * part for volume in range(20) for part in range(5)]
+    times_s[place] += late_s
+    done = run(section, times_s)
+    assert done.kinds() == []
+    assert done.volumes() == [place // 5 if place % 5 == 0 else None for place in range(100)]
