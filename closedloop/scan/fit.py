@@ -39,6 +39,7 @@ NEAR_VOLUMES = 3
 BENT_FROM = 4.0
 """TRs that the pulses of such a sequence must span before they tell whether the TR changes."""
 
+_FEWEST_SLOPES = 3
 _PRIOR_SLOPES = 3
 _PRIOR_TR_SHARE = 0.001  # standard deviation of a TR that only the protocol tells yet
 _SMALLEST_SCALE_S = 2e-4
@@ -239,8 +240,9 @@ class RunningFit:
 
     def _draw_near(self) -> None:
         slopes = self._slopes()
-        self._sloped = bool(slopes) or not self._clustered
-        if self.n < SETTLED or not slopes:
+        # one volume's slices tell no TR, and a single pair of two volumes' tells the lateness of either
+        self._sloped = len(slopes) >= _FEWEST_SLOPES or not self._clustered
+        if self.n < SETTLED or not self._sloped:
             slopes += [0.0] * _PRIOR_SLOPES  # the protocol's TR is believed before the pulses tell another
         self._slope = statistics.median(slopes)
         self._level = statistics.median(y - self._slope * x for x, y in self._near)
