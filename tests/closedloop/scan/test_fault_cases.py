@@ -7,7 +7,7 @@ import pytest
 from benchmarks.fault_cases import CASES, Case
 from benchmarks.fault_matrix import offline
 
-NUMBER = 12
+NUMBER = 6
 WORST = {
     "last pulse": 1.5,
     "first lacking": 2.0,

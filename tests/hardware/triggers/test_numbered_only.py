@@ -39,7 +39,10 @@ def test_the_first_one_without_is_told_with_what_is_awaited_and_what_to_set() ->
     assert "'volume', which ends in no number" in words
     assert "numbered_from: 1" in words
     assert "No marker with a number has come so far" in words
-    assert "set scanner.trigger.numbered_from to null and scanner.trigger.marker to 'volume'" in words
+    assert (
+        "set scanner.trigger.numbered_from to null, and scanner.trigger.marker to what all its pulses send"
+        in words
+    )
 
 
 def test_while_no_pulse_comes_it_is_told_again_now_and_then() -> None:
